@@ -11,6 +11,7 @@ mod discovery;
 mod issue;
 mod issuer;
 mod keys;
+mod page_client;
 mod proxy;
 
 use chrono::{DateTime, Utc};
@@ -28,6 +29,7 @@ pub use discovery::IssuerUrl;
 pub use issue::{IssueError, NewToken, issue};
 pub use issuer::{Issuer, IssuerSettings, IssuerState};
 pub use keys::SignatureAlgorithm;
+pub use page_client::{ExtraParameters, NoEndpoints, PageClient, PageToken, SignInEndpoints};
 pub use proxy::{ProxySettings, TrustedProxy, UnsafeProxy};
 
 /// Minimum length of the shared secret in bytes: the output size of HMAC-SHA-256. A shorter secret is easier to guess

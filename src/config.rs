@@ -7,6 +7,7 @@ mod http;
 mod inventory;
 mod limits;
 mod notifications;
+mod page_sign_in;
 mod parsers;
 mod retention;
 mod schedules;

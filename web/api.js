@@ -1,8 +1,10 @@
-// Sends requests to the server. No other module uses HTTP.
+// Sends requests to the server. No other module does; oidc.js sends requests to the issuer at which users sign in.
 
 import { parseJson } from './json.js';
 import { EventParser } from './sse.js';
+/** @import { Renewal } from './renewal.js' */
 /** @import { Session } from './session.js' */
+/** @import { SignInWays } from './types.js' */
 
 /** Time limit of a request in milliseconds: longer than the request timeout of the server. */
 const REQUEST_TIMEOUT = 40_000;
@@ -23,10 +25,15 @@ export class ApiError extends Error {
 
 export class Api {
   #session;
+  #renewal;
 
-  /** @param {Session} session */
-  constructor(session) {
+  /**
+   * @param {Session} session
+   * @param {Renewal} renewal
+   */
+  constructor(session, renewal) {
     this.#session = session;
+    this.#renewal = renewal;
   }
 
   /**
@@ -36,13 +43,7 @@ export class Api {
    * @returns {Promise<any>} the data of the response; rejects with its first error
    */
   async ask(query, variables = {}, signal) {
-    const token = this.#session.token;
-    try {
-      return await askAs(token, query, variables, signal);
-    } catch (error) {
-      this.#noticed(error, token);
-      throw error;
-    }
+    return this.#signedIn((token) => askAs(token, query, variables, signal));
   }
 
   /**
@@ -54,8 +55,7 @@ export class Api {
    * @param {AbortSignal} signal
    */
   async listen(query, variables, listener, signal) {
-    const token = this.#session.token;
-    try {
+    await this.#signedIn(async (token) => {
       const response = await send(token, query, variables, 'text/event-stream', signal);
       const type = response.headers.get('Content-Type') ?? '';
       if (!response.ok || !type.startsWith('text/event-stream') || response.body === null) {
@@ -63,10 +63,7 @@ export class Api {
       }
       listener.opened();
       await readEvents(response.body, listener);
-    } catch (error) {
-      this.#noticed(error, token);
-      throw error;
-    }
+    });
   }
 
   /**
@@ -75,27 +72,63 @@ export class Api {
    * @returns {Promise<Blob>}
    */
   async download(path) {
-    const token = this.#session.token;
-    try {
-      const response = await fetch(path, { headers: { Authorization: `Bearer ${token}` } }).catch((error) => Promise.reject(unreachable(error)));
+    return this.#signedIn(async (token) => {
+      const response = await fetch(path, { headers: token === null ? {} : { Authorization: `Bearer ${token}` } }).catch((error) => Promise.reject(unreachable(error)));
       if (!response.ok) throw errorOf(response, await response.text());
-      return await response.blob().catch((error) => Promise.reject(unreachable(error)));
+      return response.blob().catch((error) => Promise.reject(unreachable(error)));
+    });
+  }
+
+  /**
+   * Sends a request with the token of the session. The server has not done anything if it refuses the token, so the
+   * request is repeated after a renewal.
+   * @template T
+   * @param {(token: string | null) => Promise<T>} request
+   * @returns {Promise<T>}
+   */
+  async #signedIn(request) {
+    if (this.#renewal.isLate) await this.#renewal.renew();
+    const { token } = this.#session;
+    try {
+      return await request(token);
     } catch (error) {
-      this.#noticed(error, token);
-      throw error;
+      if (!(error instanceof ApiError)) throw error;
+      if (token === null && error.code === 'NETWORK') throw new ApiError('NETWORK', `${error.message} If the proxy has ended your session, reload the page to sign in.`);
+      if (error.code !== 'UNAUTHENTICATED') throw error;
+      if (this.#session.token === token) await this.#refused(error);
+      // The user may have signed in again in the meantime. A session that has ended has no token.
+      if (this.#session.viewer === null || this.#session.token === token) throw error;
+      return request(this.#session.token);
     }
   }
 
   /**
-   * @param {unknown} error
-   * @param {string | null} token
+   * Renews the session, or ends it.
+   * @param {ApiError} error
    */
-  #noticed(error, token) {
-    // If the user has signed in again in the meantime, the new session continues.
-    if (error instanceof ApiError && error.code === 'UNAUTHENTICATED' && this.#session.token === token) {
-      this.#session.end('Your session has ended, because the token is no longer valid.');
+  async #refused(error) {
+    if (await this.#renewal.renew()) return;
+    if (this.#renewal.problem !== '') throw new ApiError('NETWORK', `Your session could not be renewed. ${this.#renewal.problem}`);
+    if (this.#session.grant === null) {
+      this.#session.end(this.#session.token === null ? 'Your session has ended, because the proxy no longer signs you in.' : 'Your session has ended, because the token is no longer valid.');
+      throw error;
     }
+    this.#session.lapse('Your session has ended, because the token is no longer valid.');
+    throw new ApiError('UNAUTHENTICATED', 'Your session has ended. Sign in again, then repeat this.');
   }
+}
+
+/**
+ * Asks the server how users sign in.
+ * @returns {Promise<SignInWays>}
+ */
+export async function signInWays() {
+  const signal = AbortSignal.timeout(REQUEST_TIMEOUT);
+  const response = await fetch('/sign-in.json', { signal, cache: 'no-store' }).catch((error) => Promise.reject(unreachable(error)));
+  const received = Date.now();
+  const text = await response.text().catch((error) => Promise.reject(unreachable(error)));
+  if (!response.ok) throw errorOf(response, text);
+  return { ...JSON.parse(text), received };
 }
 
 /**

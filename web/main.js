@@ -17,12 +17,15 @@ import { ListView } from './list.js';
 import { Live } from './live.js';
 import { setMe } from './me.js';
 import { Navigation, Views } from './navigation.js';
+import { Oidc, SignInProblem, handOver, takeAnswer } from './oidc.js';
 import { MembersDialog } from './members.js';
 import { PlanDialog } from './plan.js';
 import { DRIFT_CHANGED, VIEWER } from './queries.js';
+import { Renewal } from './renewal.js';
 import { NO_FILTERS, Router, parseRoute, unreadParameters } from './router.js';
 import { SavedViewsDialog, defaultView } from './saved_views.js';
 import { Session, expiryOf } from './session.js';
+import { SignInAgain } from './sign_in_again.js';
 import { SignIn } from './signin.js';
 import { SnoozeDialog, unsnoozeShown } from './snooze.js';
 import { Sources, stateLines } from './sources.js';
@@ -34,11 +37,14 @@ import { VIEWS, viewOf } from './views.js';
 const STATUSES = ['OPEN', 'ACCEPTED', 'REVERTED', 'STALE'];
 
 const session = new Session();
-// Done first, so that the token leaves the address even if later code fails.
+// Done first, so that tokens and codes leave the address even if later code fails.
 let tokenFromLink = session.takeTokenFromAddress();
+let answer = takeAnswer();
 
 const router = new Router();
-const api = new Api(session);
+const oidc = new Oidc();
+const renewal = new Renewal(session, oidc);
+const api = new Api(session, renewal);
 const live = new Live(api, DRIFT_CHANGED, { filter: { status: STATUSES } });
 const sources = new Sources(api);
 let openCount = 0;
@@ -76,7 +82,8 @@ const context = {
   changed,
   counted,
 };
-const signIn = new SignIn(session);
+const signIn = new SignIn(session, oidc, () => void signIn.tryProxy(null));
+const again = new SignInAgain(session, oidc);
 const viewsButton = h('button', { type: 'button', class: 'quiet', testid: 'open-views', 'aria-keyshortcuts': 'v', title: 'Saved views (v)', text: 'Views', on: { click: () => savedViews.open() } });
 const list = new ListView(context, viewsButton);
 const detail = new DetailView(context, closeDetail);
@@ -193,7 +200,7 @@ const keys = new Keys({
   },
   ...Object.fromEntries(VIEWS.map(({ id, key }) => [`g ${key}`, () => goTo(id)])),
 }, () => views.keys);
-document.body.append(dialog.element, ignoring.element, snoozing.element, choosing.element, planning.element, explaining.element, bulk.element, savedViews.element, confirming.element, keys.help);
+document.body.append(dialog.element, ignoring.element, snoozing.element, choosing.element, planning.element, explaining.element, bulk.element, savedViews.element, confirming.element, again.element, keys.help);
 
 function openFocused() {
   const drift = list.focused;
@@ -250,8 +257,21 @@ function showAccount() {
     h('button', { type: 'button', class: 'quiet icon', 'aria-label': 'Keyboard shortcuts', testid: 'help', text: '?', on: { click: () => keys.openHelp() } }),
     h('span', { class: 'who', testid: 'who', title: role, text: viewer.email ?? viewer.id }),
     ...(session.canDecide ? [] : [h('span', { class: 'badge', text: 'viewer' })]),
-    h('button', { type: 'button', class: 'quiet', testid: 'sign-out', text: 'Sign out', on: { click: () => session.end() } }),
+    // Without a token a proxy signs the user in with each request, and the session ends there.
+    ...(session.token === null ? [] : [h('button', { type: 'button', class: 'quiet', testid: 'sign-out', text: 'Sign out', on: { click: () => void signOut() } })]),
   );
+}
+
+/** Signs out of this page, and of the issuer at which the user signed in. */
+async function signOut() {
+  const { grant } = session;
+  if (grant === null) {
+    session.end();
+    return;
+  }
+  const address = await oidc.signOutAddress(grant).catch(() => null);
+  session.end(address === null ? 'You are signed out of this page. You may still be signed in at your identity provider.' : undefined);
+  if (address !== null) location.assign(address);
 }
 
 function showSources() {
@@ -260,8 +280,11 @@ function showSources() {
   states.replaceChildren(...lines);
 }
 
-/** @param {string | null} reason */
-function showSignedOut(reason) {
+/**
+ * @param {string | null} reason
+ * @param {string} [problem] why a sign-in failed
+ */
+function showSignedOut(reason, problem) {
   live.stop();
   sources.stop();
   dialog.close();
@@ -273,6 +296,7 @@ function showSignedOut(reason) {
   explaining.close();
   choosing.close();
   planning.close();
+  again.close();
   hideNotice();
   list.clear();
   detail.show(null);
@@ -284,7 +308,7 @@ function showSignedOut(reason) {
   banner.replaceChildren();
   showAccount();
   showTitle();
-  signIn.show(reason);
+  void signIn.show(reason, problem);
 }
 
 session.addEventListener('begin', () => {
@@ -302,8 +326,33 @@ session.addEventListener('end', (event) => showSignedOut(event instanceof Custom
 session.addEventListener('expiring', () => {
   const minutes = Math.max(Math.round(((session.expiresAt ?? 0) - Date.now()) / 60_000), 1);
   banner.replaceChildren(
-    h('p', { testid: 'expiring' }, `Your session ends in ${plural(minutes, 'minute')}. `, h('button', { type: 'button', text: 'Sign in again', on: { click: () => session.end('Sign in with a new token. You return to the same page.') } })),
+    h('p', { testid: 'expiring' }, `Your session ends in ${plural(minutes, 'minute')}. `, h('button', { type: 'button', text: 'Sign in again', on: { click: () => signInAgain(minutes) } })),
   );
+});
+
+/** @param {number} minutes minutes until the session ends */
+function signInAgain(minutes) {
+  if (session.grant === null) session.end('Sign in with a new token. You return to the same page.');
+  else again.open(`Your session ends in ${plural(minutes, 'minute')}.`);
+}
+
+session.addEventListener('renewed', () => {
+  again.close();
+  banner.replaceChildren(unread);
+  setMe(session.viewer?.email ?? null);
+  showAccount();
+  // The feed ended with the token if the session had ended.
+  if (live.state === 'off') live.start();
+});
+session.addEventListener('lapsed', (event) => {
+  const why = event instanceof CustomEvent ? String(event.detail) : '';
+  banner.replaceChildren(h('p', { role: 'alert', testid: 'lapsed' }, `${why} `, h('button', { type: 'button', text: 'Sign in again', on: { click: () => again.open(why) } })));
+  again.open(why);
+});
+renewal.addEventListener('problem', () => {
+  // Until the token ends, the user notices nothing.
+  if (!renewal.isLate) return;
+  banner.replaceChildren(h('p', { role: 'alert', testid: 'not-renewed' }, `Your session could not be renewed. ${renewal.problem} `, h('button', { type: 'button', text: 'Try again', on: { click: () => void renewal.renew({ atOnce: true }) } })));
 });
 // The clock of this machine may be wrong, so the server decides whether the token is still valid.
 session.addEventListener('expired', () => {
@@ -340,19 +389,23 @@ function report(error) {
   return null;
 }
 
-/** Signs in with the token of this tab, if there is one. */
+/** Signs in with the token of this tab, if there is one, and otherwise by the proxy, if there is one. */
 async function begin() {
   const { token } = session;
   if (token === null) {
-    showSignedOut(null);
+    const ways = await oidc.ways().catch(() => null);
+    if (ways?.proxy === undefined) showSignedOut(null);
+    else await signIn.tryProxy(null);
     return;
   }
   try {
     const { viewer } = await askAs(token, VIEWER);
     tokenFromLink = false;
-    session.begin(token, viewer);
+    session.begin(token, viewer, session.grant);
   } catch (error) {
-    if (error instanceof ApiError && error.code === 'UNAUTHENTICATED') {
+    if (error instanceof ApiError && error.code === 'UNAUTHENTICATED' && (session.grant?.refreshToken ?? null) !== null) {
+      await beginRenewed();
+    } else if (error instanceof ApiError && error.code === 'UNAUTHENTICATED') {
       // The token is removed, so that a reload does not show another reason.
       session.end(tokenFromLink ? linkProblem(token) : 'Your session has ended, because the token is no longer valid.');
       tokenFromLink = false;
@@ -361,6 +414,22 @@ async function begin() {
     } else {
       showUnreachable(error);
     }
+  }
+}
+
+/** Begins with a renewal: the token of this tab has ended while the page was closed. */
+async function beginRenewed() {
+  const { grant } = session;
+  if (grant === null) return;
+  try {
+    const renewed = await oidc.renew(grant);
+    session.keep(renewed.token, renewed.grant);
+    const { viewer } = await askAs(renewed.token, VIEWER);
+    session.begin(renewed.token, viewer, renewed.grant);
+  } catch (error) {
+    const passes = error instanceof SignInProblem ? error.kind === 'network' : error instanceof ApiError && !['UNAUTHENTICATED', 'FORBIDDEN'].includes(error.code);
+    if (passes) showUnreachable(error);
+    else session.end(error instanceof SignInProblem ? error.message : 'Your session has ended, because the token is no longer valid.');
   }
 }
 
@@ -380,7 +449,22 @@ function showUnreachable(error) {
     banner.replaceChildren();
     void begin();
   };
-  banner.replaceChildren(h('p', { role: 'alert', testid: 'unreachable' }, `${explain(error)} `, h('button', { type: 'button', text: 'Try again', on: { click: retry } })));
+  const why = error instanceof SignInProblem ? error.message : explain(error);
+  banner.replaceChildren(h('p', { role: 'alert', testid: 'unreachable' }, `${why} `, h('button', { type: 'button', text: 'Try again', on: { click: retry } })));
 }
 
-void begin();
+/** Completes the sign-in that brought the user here, or begins with the token of this tab. */
+function start() {
+  const given = answer;
+  answer = null;
+  if (given === null) {
+    void begin();
+  } else if (handOver(given)) {
+    signIn.showBusy('The sign-in continues on the page that opened this window. You can close this window.');
+    window.close();
+  } else {
+    void signIn.finish(given);
+  }
+}
+
+start();

@@ -1,9 +1,11 @@
 // The session of the signed-in user. The token is stored in sessionStorage, for this tab only, under the key that the
-// GraphiQL page uses too. It is in no address and no cookie, and it is sent only to the API of this server.
+// GraphiQL page uses too. It is in no address and no cookie, and it is sent only to the API of this server. So is what
+// an issuer gave besides the token; it is sent only to the issuer. A user whom a proxy signs in has no token.
 
-/** @import { Viewer } from './types.js' */
+/** @import { Grant, Viewer } from './types.js' */
 
 const TOKEN_KEY = 'drift-inbox:token';
+const GRANT_KEY = 'drift-inbox:grant';
 const MINUTE = 60_000;
 /** How long before the end of a session the user is warned, in milliseconds. */
 const WARNING = 5 * MINUTE;
@@ -15,6 +17,10 @@ export class Session extends EventTarget {
   #kept = null;
   /** @type {Viewer | null} */
   viewer = null;
+  /** @type {Grant | null} */
+  #keptGrant = null;
+  /** Whether the token is no longer valid and the user is asked to sign in again. The page stays as it is. */
+  lapsed = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
 
@@ -28,10 +34,26 @@ export class Session extends EventTarget {
     }
   }
 
-  /** @param {string | null} token */
-  #write(token) {
-    this.#kept = token;
+  /** What the issuer gave besides the token; null if the token is not from a sign-in at an issuer. */
+  get grant() {
     try {
+      const text = sessionStorage.getItem(GRANT_KEY);
+      return text === null ? this.#keptGrant : /** @type {Grant} */ (JSON.parse(text));
+    } catch {
+      return this.#keptGrant;
+    }
+  }
+
+  /**
+   * @param {string | null} token
+   * @param {Grant | null} [grant]
+   */
+  #write(token, grant = null) {
+    this.#kept = token;
+    this.#keptGrant = grant;
+    try {
+      if (grant === null) sessionStorage.removeItem(GRANT_KEY);
+      else sessionStorage.setItem(GRANT_KEY, JSON.stringify(grant));
       if (token === null) sessionStorage.removeItem(TOKEN_KEY);
       else sessionStorage.setItem(TOKEN_KEY, token);
     } catch {
@@ -58,14 +80,50 @@ export class Session extends EventTarget {
   }
 
   /**
-   * @param {string} token
+   * @param {string | null} token null if a proxy signs the user in
    * @param {Viewer} viewer
+   * @param {Grant | null} [grant]
    */
-  begin(token, viewer) {
-    this.#write(token);
+  begin(token, viewer, grant = null) {
+    this.#write(token, grant);
     this.viewer = viewer;
+    this.lapsed = false;
     this.dispatchEvent(new Event('begin'));
     this.#watchExpiry();
+  }
+
+  /**
+   * Stores a new token of the same user, before it is used.
+   * @param {string} token
+   * @param {Grant} grant
+   */
+  keep(token, grant) {
+    this.#write(token, grant);
+  }
+
+  /**
+   * Continues the session of the same user with a new token.
+   * @param {string} token
+   * @param {Viewer} viewer
+   * @param {Grant} grant
+   */
+  renewed(token, viewer, grant) {
+    this.#write(token, grant);
+    this.viewer = viewer;
+    this.lapsed = false;
+    this.dispatchEvent(new Event('renewed'));
+    this.#watchExpiry();
+  }
+
+  /**
+   * Asks the user to sign in again at the issuer. The page stays as it is, so that nothing that was typed is lost.
+   * @param {string} why
+   */
+  lapse(why) {
+    if (this.lapsed || this.viewer === null) return;
+    clearTimeout(this.#timer);
+    this.lapsed = true;
+    this.dispatchEvent(new CustomEvent('lapsed', { detail: why }));
   }
 
   /**
@@ -76,19 +134,21 @@ export class Session extends EventTarget {
     clearTimeout(this.#timer);
     this.#write(null);
     this.viewer = null;
+    this.lapsed = false;
     this.dispatchEvent(new CustomEvent('end', { detail: why ?? null }));
   }
 
   /** Returns the expiry time of the token; null if it cannot be read. */
   get expiresAt() {
-    return this.token === null ? null : expiryOf(this.token);
+    return this.grant?.expiresAt ?? (this.token === null ? null : expiryOf(this.token));
   }
 
   // Only warns the user: this clock may be wrong, and the server decides whether a token is valid.
   #watchExpiry() {
     clearTimeout(this.#timer);
     const expiresAt = this.expiresAt;
-    if (expiresAt === null) return;
+    // With a refresh token the session is renewed without the user.
+    if (expiresAt === null || (this.grant?.refreshToken ?? null) !== null) return;
     const left = expiresAt - Date.now();
     if (left <= 0) {
       this.dispatchEvent(new Event('expired'));

@@ -488,6 +488,54 @@ export interface Viewer {
   roles: ('PLATFORM_ADMIN' | 'PLATFORM_VIEWER')[];
 }
 
+/** The ways to sign in, as `/sign-in.json` has them. */
+export interface SignInWays {
+  /** The time of the server in milliseconds since 1970. */
+  time: number;
+  /** When the page received this, in milliseconds since 1970 by its own clock. */
+  received: number;
+  /** Whether the server accepts tokens. */
+  token: boolean;
+  /** Whether operators of the server can create tokens. */
+  ownTokens: boolean;
+  /** Names of the headers with which a proxy signs users in. */
+  proxy?: { user: string; roles: string };
+  issuer?: IssuerOptions;
+}
+
+/** The OpenID Connect issuer, and this page as its client. */
+export interface IssuerOptions {
+  issuer: string;
+  /** Required audience of the token that the page sends to the API. */
+  audience: string;
+  clientId: string;
+  scopes: string;
+  /** The token that the page sends to the API. */
+  token: 'access' | 'id';
+  /** Further parameters of the request. */
+  parameters: [name: string, value: string][];
+  endpoints?: {
+    authorization: string;
+    token: string;
+    endSession?: string;
+    algorithms: string[];
+    namesItself: boolean;
+  };
+  /** Why there are no endpoints. */
+  problem?: 'unreachable' | 'unusable';
+}
+
+/** What an issuer gave besides the token that is sent to the API. Times are in milliseconds since 1970. */
+export interface Grant {
+  refreshToken: string | null;
+  idToken: string;
+  /** Id of the user at the issuer. */
+  subject: string;
+  receivedAt: number;
+  /** End of the token; null if unknown. */
+  expiresAt: number | null;
+}
+
 /** The id of a row in views.js. */
 export type View = string;
 

@@ -52,6 +52,16 @@ impl Authenticator {
         self.shared.is_some() || self.proxy.is_some()
     }
 
+    /// Returns whether tokens that are signed with the shared secret are accepted.
+    pub fn has_shared_secret(&self) -> bool {
+        self.shared.is_some()
+    }
+
+    /// Returns the proxy that signs users in.
+    pub fn proxy(&self) -> Option<&TrustedProxy> {
+        self.proxy.as_ref()
+    }
+
     /// Returns whether a proxy signs users in.
     pub fn has_proxy(&self) -> bool {
         self.proxy.is_some()

@@ -17,6 +17,7 @@ use super::claims::Policy;
 use super::compact::{Compact, Header};
 use super::discovery::{Discovery, IssuerUrl};
 use super::keys::{KeySet, SignatureAlgorithm};
+use super::page_client::{NoEndpoints, SignInEndpoints, origin};
 use super::{InvalidToken, Session};
 use crate::domain::actor::{RoleAliases, RolesClaim};
 
@@ -94,6 +95,8 @@ struct Inner {
 #[derive(Debug, Clone, Default)]
 struct Known {
     keys: Arc<KeySet>,
+    /// Addresses for the page, or why they are not usable.
+    endpoints: Option<Arc<Result<SignInEndpoints, String>>>,
     /// Error of the last fetch.
     error: Option<String>,
 }
@@ -142,6 +145,39 @@ impl Issuer {
             (false, None) => IssuerState::Current,
             (false, Some(_)) => IssuerState::KnownKeys,
         }
+    }
+
+    /// Returns the addresses that the page needs. Fetches the document if it could not be read yet.
+    ///
+    /// # Errors
+    /// The document cannot be read, or its addresses are not usable.
+    pub async fn endpoints(&self) -> Result<SignInEndpoints, NoEndpoints> {
+        if self.known().endpoints.is_none() {
+            self.fetch().await;
+        }
+        match self.known().endpoints.as_deref() {
+            None => Err(NoEndpoints::Unreachable),
+            Some(Ok(endpoints)) => Ok(endpoints.clone()),
+            Some(Err(why)) => {
+                tracing::warn!(issuer = %self.url(), why, "the page cannot use the addresses of the issuer");
+                Err(NoEndpoints::Unusable)
+            }
+        }
+    }
+
+    /// Returns the origin from which the page may get tokens: that of the known address, and otherwise that of the
+    /// issuer, which is the same at most issuers.
+    pub fn token_origin(&self) -> Option<String> {
+        let known = self.known().endpoints;
+        let endpoints = known.as_deref().and_then(|endpoints| endpoints.as_ref().ok());
+        endpoints
+            .and_then(SignInEndpoints::token_origin)
+            .or_else(|| origin(self.url().as_str()))
+    }
+
+    /// Returns the required audience of the tokens.
+    pub fn audience(&self) -> &str {
+        &self.inner.settings.audience
     }
 
     /// Returns the session of a token that this issuer signed, and that is valid at the time `now`. Fetches the keys
@@ -199,12 +235,13 @@ impl Issuer {
         let outcome = self.request().await;
         let mut known = self.inner.known.write().unwrap_or_else(PoisonError::into_inner);
         match outcome {
-            Ok(keys) => {
+            Ok((keys, endpoints)) => {
                 if known.error.is_some() || known.keys.is_empty() {
                     tracing::info!(issuer = %self.url(), "the keys of the issuer were read");
                 }
                 *known = Known {
                     keys: Arc::new(keys),
+                    endpoints: Some(Arc::new(endpoints)),
                     error: None,
                 };
             }
@@ -218,10 +255,11 @@ impl Issuer {
         }
     }
 
-    async fn request(&self) -> Result<KeySet, String> {
+    async fn request(&self) -> Result<(KeySet, Result<SignInEndpoints, String>), String> {
         let document = self.get(&self.url().document()).await?;
         let discovery = Discovery::read(&document, self.url())?;
-        KeySet::read(&self.get(&discovery.jwks_uri).await?)
+        let keys = KeySet::read(&self.get(&discovery.jwks_uri).await?)?;
+        Ok((keys, SignInEndpoints::read(&document)))
     }
 
     async fn get(&self, address: &str) -> Result<Vec<u8>, String> {

@@ -81,6 +81,11 @@ impl TrustedProxy {
         }
     }
 
+    /// Returns the names of the headers with the id and with the roles of the user.
+    pub fn headers(&self) -> (&HeaderName, &HeaderName) {
+        (&self.settings.user_header, &self.settings.roles_header)
+    }
+
     /// Returns the session of the user that the proxy names; `None` if the request has no such header.
     ///
     /// # Errors

@@ -28,6 +28,7 @@ const METRICS_CONNECTIONS: usize = 32;
 pub(super) async fn run(args: &ServeArgs) -> Outcome {
     let mut signals = Signals::new()?;
     let (database, authenticator) = (args.database.resolve()?, args.sign_in.resolve()?);
+    let page_client = args.sign_in.page_client()?;
     let mut schedules = args.schedule.schedules(args.retention.retention());
     let sources = configured(&args.inventory)?;
     if args.inventory.selected().is_some() {
@@ -51,7 +52,7 @@ pub(super) async fn run(args: &ServeArgs) -> Outcome {
     if let Some(issuer) = authenticator.issuer().cloned() {
         tokio::spawn(async move { issuer.keep_current().await });
     }
-    let state = http_state(&app, authenticator, &args.http);
+    let state = http_state(&app, authenticator, &args.http).with_page_client(page_client);
     let listener = bind(args.http.listen).await?;
     let metrics = match args.http.metrics_listen {
         Some(listen) => Some(serve_metrics(listen, state.clone()).await?),

@@ -6,10 +6,12 @@ use axum::http::HeaderName;
 use clap::{ArgAction, Args};
 use ipnet::IpNet;
 
+use super::page_sign_in::PageSignInArgs;
 use super::parsers::switch;
 use super::{BadSetting, Result, TokenArgs, secret};
 use crate::auth::{
-    Authenticator, Issuer, IssuerSettings, IssuerUrl, ProxySettings, SignatureAlgorithm, TrustedProxy,
+    Authenticator, Issuer, IssuerSettings, IssuerUrl, PageClient, ProxySettings, SignatureAlgorithm,
+    TrustedProxy,
 };
 
 /// Settings of sign-in by OpenID Connect.
@@ -90,6 +92,8 @@ pub(crate) struct SignInArgs {
     #[command(flatten)]
     oidc: OidcArgs,
     #[command(flatten)]
+    page: PageSignInArgs,
+    #[command(flatten)]
     proxy: ProxyArgs,
 }
 
@@ -109,6 +113,14 @@ impl SignInArgs {
             config => config.map(|config| config.verifier()).transpose()?,
         };
         Ok(Authenticator::new(shared, issuer, proxy))
+    }
+
+    /// Returns the page as a client of the issuer; `None` if users sign in otherwise.
+    ///
+    /// # Errors
+    /// A setting needs another one that is not set.
+    pub(crate) fn page_client(&self) -> Result<Option<PageClient>> {
+        self.page.resolve(self.oidc.oidc_issuer.is_some())
     }
 
     fn issuer(&self) -> Result<Option<Issuer>> {

@@ -1,7 +1,9 @@
 //! Serves the inbox page, its files, and the scripts and styles of the GraphiQL page. A release build embeds the folder
 //! `web`, so that the binary needs no other files.
 
-use axum::extract::Path;
+use std::borrow::Cow;
+
+use axum::extract::{Path, State};
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, REFERRER_POLICY,
 };
@@ -10,15 +12,20 @@ use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rust_embed::{EmbeddedFile, RustEmbed};
+use sha2::{Digest as _, Sha256};
 
-use super::rest;
+use super::{HttpState, rest};
+use crate::auth::Issuer;
 
 /// Content security policy: the page may load only files of this server. The page has an admin's token, so inline
 /// scripts and scripts of other servers are forbidden. Only lit-html may turn text into HTML: it parses its templates
 /// through the Trusted Types policy of its name.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
-    connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
+    {connect}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
     require-trusted-types-for 'script'; trusted-types lit-html";
+
+/// The servers to which files may send requests: this one.
+const CONNECT: &str = "connect-src 'self'";
 
 const CSS: &str = "text/css; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
@@ -38,9 +45,15 @@ const TEXT: &str = "text/plain; charset=utf-8";
 #[exclude = "test/*"]
 struct Web;
 
-/// Serves the inbox page.
-pub(super) async fn page(headers: HeaderMap) -> Response {
-    answer("index.html", HTML, &headers).await
+/// Serves the inbox page. If it signs users in at an issuer, it may also request tokens there.
+pub(super) async fn page(State(state): State<HttpState>, headers: HeaderMap) -> Response {
+    let client = state.page_client.as_ref();
+    let issuer = client.and_then(|_| state.authenticator.issuer());
+    let connect = match issuer.and_then(Issuer::token_origin) {
+        Some(origin) => Cow::Owned(format!("{CONNECT} {origin}")),
+        None => Cow::Borrowed(CONNECT),
+    };
+    answer_with(Web::get("index.html"), HTML, &connect, &headers).await
 }
 
 /// Serves a file of the inbox page.
@@ -63,22 +76,24 @@ struct Operations;
 
 /// Serves an operation as text.
 pub(super) async fn operation(Path(name): Path<String>, headers: HeaderMap) -> Response {
-    answer_with(Operations::get(&name), TEXT, &headers).await
+    answer_with(Operations::get(&name), TEXT, CONNECT, &headers).await
 }
 
 async fn answer(name: &str, content_type: &'static str, headers: &HeaderMap) -> Response {
-    answer_with(Web::get(name), content_type, headers).await
+    answer_with(Web::get(name), content_type, CONNECT, headers).await
 }
 
 async fn answer_with(
     file: Option<EmbeddedFile>,
     content_type: &'static str,
+    connect: &str,
     headers: &HeaderMap,
 ) -> Response {
     let Some(file) = file else {
         return rest::not_found().await.into_response();
     };
-    let tag = entity_tag(&file);
+    let policy = POLICY.replace("{connect}", connect);
+    let tag = entity_tag(&file, &policy);
     let known = headers
         .get_all(IF_NONE_MATCH)
         .iter()
@@ -98,19 +113,23 @@ async fn answer_with(
     for (name, value) in [
         // Browsers revalidate on each load, so that they show the page of an updated server. Most responses are 304.
         (CACHE_CONTROL, "no-cache"),
-        (CONTENT_SECURITY_POLICY, POLICY),
         (REFERRER_POLICY, "no-referrer"),
     ] {
         sent.insert(name, HeaderValue::from_static(value));
     }
-    // Letters and digits in quotes are always a valid header value.
-    if let Ok(tag) = HeaderValue::from_str(&tag) {
-        sent.insert(ETAG, tag);
+    // Both are always valid header values: letters and digits in quotes, and a text with the origin of an address.
+    for (name, value) in [(ETAG, tag), (CONTENT_SECURITY_POLICY, policy)] {
+        match HeaderValue::from_str(&value) {
+            Ok(value) => sent.insert(name, value),
+            Err(_) => return StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        };
     }
     response
 }
 
-/// Returns a weak entity tag, because the response may be compressed.
-fn entity_tag(file: &EmbeddedFile) -> String {
-    format!("W/\"{}\"", URL_SAFE_NO_PAD.encode(file.metadata.sha256_hash()))
+/// Returns a weak entity tag, because the response may be compressed. It also depends on the policy: a browser that has
+/// the file keeps the policy with which it was sent.
+fn entity_tag(file: &EmbeddedFile, policy: &str) -> String {
+    let content = Sha256::new_with_prefix(file.metadata.sha256_hash()).chain_update(policy);
+    format!("W/\"{}\"", URL_SAFE_NO_PAD.encode(content.finalize()))
 }

@@ -10,6 +10,7 @@ mod inventory;
 mod metrics;
 mod plans;
 mod rest;
+mod sign_in;
 mod uploads;
 
 use std::net::IpAddr;
@@ -36,7 +37,7 @@ use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, RequestId
 use tower_http::trace::{DefaultOnResponse, TraceLayer};
 
 use crate::app::App;
-use crate::auth::{Authenticator, Session};
+use crate::auth::{Authenticator, PageClient, Session};
 use crate::graphql::AppSchema;
 use crate::graphql::api_limits::ApiLimits;
 
@@ -51,6 +52,7 @@ pub struct HttpState {
     limits: Arc<RequestLimits>,
     sockets: Arc<SocketSettings>,
     authenticator: Arc<Authenticator>,
+    page_client: Option<Arc<PageClient>>,
     kept: Arc<KeptAnswers>,
     uploads: Arc<uploads::Uploads>,
     callers: Arc<Callers>,
@@ -75,7 +77,17 @@ impl HttpState {
             limits: Arc::new(limits.request),
             sockets: Arc::default(),
             authenticator: Arc::new(authenticator.into()),
+            page_client: None,
             kept: Arc::default(),
+        }
+    }
+
+    /// Lets the page sign users in at the issuer.
+    #[must_use]
+    pub fn with_page_client(self, client: Option<PageClient>) -> Self {
+        Self {
+            page_client: client.map(Arc::new),
+            ..self
         }
     }
 
@@ -211,6 +223,7 @@ pub fn router(state: HttpState) -> Router {
         .layer(from_fn_with_state(state.clone(), admission::admit));
     let routes = Router::new()
         .route("/", get(assets::page))
+        .route("/sign-in.json", get(sign_in::show))
         .route("/web/{*name}", get(assets::asset))
         .route("/operations/{name}", get(assets::operation))
         .route("/graphiql", get(graphiql::page))

@@ -57,7 +57,12 @@ async fn get(router: Router, path: &str, known: Option<&str>) -> File {
 /// Returns the path and the content of the page and of every file that is served under `/web/`.
 fn files() -> Vec<(String, String)> {
     let mut files = files_of("");
-    for folder in ["graphiql/", "vendor/lit-html/", "vendor/lit-html/directives/"] {
+    for folder in [
+        "graphiql/",
+        "vendor/lit-html/",
+        "vendor/lit-html/directives/",
+        "vendor/oauth4webapi/build/",
+    ] {
         files.extend(files_of(folder));
     }
     // The two pages are served under other paths.
@@ -164,6 +169,8 @@ async fn development_files_are_not_served() {
             "vendor/vendor.json",
             "vendor/lit-html/LICENSE",
             "vendor/lit-html/lit-html.d.ts",
+            "vendor/oauth4webapi/LICENSE.md",
+            "vendor/oauth4webapi/build/index.d.ts",
         ])
         .chain([
             "node_modules/axe-core/axe.min.js",

@@ -28,7 +28,7 @@ function showToken() {
   const known = session.token !== null;
   byId('token-state').textContent = known
     ? 'Requests are sent with the token of this tab.'
-    : 'No token. Sign in to the inbox in this tab, or enter {"Authorization": "Bearer …"} under Headers below.';
+    : 'No token. Sign in to the inbox in this tab, or enter {"Authorization": "Bearer …"} under Headers below. Behind a proxy that signs you in you need none.';
   byId('forget').hidden = !known;
 }
 

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use axum::http::Method;
 use fantoccini::actions::{InputSource as _, KeyAction, KeyActions};
 use fantoccini::elements::Element;
-use fantoccini::wd::{Capabilities, WebDriverCompatibleCommand};
+use fantoccini::wd::{Capabilities, WebDriverCompatibleCommand, WindowHandle};
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde::Deserialize;
@@ -79,6 +79,7 @@ impl Browser {
         self.devtools("Emulation.setEmulatedMedia", json!({ "features": [] }))
             .await;
         self.offline(false).await;
+        self.add_headers(json!({})).await;
         self.log("browser").await;
         self.log("performance").await;
     }
@@ -241,6 +242,38 @@ impl Browser {
             json!({ "offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1 });
         self.devtools("Network.emulateNetworkConditions", conditions)
             .await;
+    }
+
+    /// Sends these headers with every request, as a proxy in front of the server does.
+    pub(crate) async fn add_headers(&self, headers: Value) {
+        self.devtools("Network.enable", json!({})).await;
+        self.devtools("Network.setExtraHTTPHeaders", json!({ "headers": headers }))
+            .await;
+    }
+
+    /// Waits until the page has opened a second window, and continues in it. Returns the first window.
+    pub(crate) async fn to_new_window(&self) -> WindowHandle {
+        let first = self.driver.window().await.unwrap();
+        let began = Instant::now();
+        loop {
+            let all = self.driver.windows().await.unwrap();
+            if let Some(new) = all.into_iter().find(|window| *window != first) {
+                self.driver.switch_to_window(new).await.unwrap();
+                return first;
+            }
+            assert!(began.elapsed() < MAX_WAIT, "no window was opened");
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+    }
+
+    /// Waits until the first window is the only one, and continues in it.
+    pub(crate) async fn back_to(&self, first: WindowHandle) {
+        let began = Instant::now();
+        while self.driver.windows().await.unwrap().len() > 1 {
+            assert!(began.elapsed() < MAX_WAIT, "the window was not closed");
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        self.driver.switch_to_window(first).await.unwrap();
     }
 
     async fn devtools(&self, command: &str, parameters: Value) {

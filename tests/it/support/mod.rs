@@ -9,6 +9,7 @@ pub(crate) mod disk;
 pub(crate) mod faults;
 pub(crate) mod fleet;
 pub(crate) mod graphql;
+pub(crate) mod issuer;
 pub(crate) mod live;
 pub(crate) mod one_account;
 pub(crate) mod page;

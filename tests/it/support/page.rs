@@ -16,6 +16,11 @@ pub(crate) const TOTAL: &str = "[data-testid=total]";
 /// Starts a server with three open drifts: the size and the tags of web-1, and the size of the volume data-1. web-2
 /// equals its spec.
 pub(crate) async fn three_differences() -> Served {
+    Served::start(with_three_differences().await).await
+}
+
+/// Creates the server of [`three_differences`] without starting it.
+pub(crate) async fn with_three_differences() -> TestApp {
     let t = TestApp::new().await;
     t.later(drift_inbox::clock::Clock::System.now() - t.now());
     let data_1 = Listed::new("volume", "data-1")
@@ -34,7 +39,7 @@ pub(crate) async fn three_differences() -> Served {
         t.record_spec(name, spec).await;
     }
     t.sweep().await;
-    Served::start(t).await
+    t
 }
 
 /// Opens the inbox page through a sign-in link with these roles.

@@ -22,8 +22,17 @@ pub(crate) struct Served {
 impl Served {
     /// Starts the server. Its clock is set to the real time, which browsers use.
     pub(crate) async fn start(t: TestApp) -> Self {
+        Self::start_on(t, Self::listener().await)
+    }
+
+    /// Returns a listener on a free port, for tests that need the address before the server has its routes.
+    pub(crate) async fn listener() -> TcpListener {
+        TcpListener::bind("127.0.0.1:0").await.unwrap()
+    }
+
+    /// Starts the server on this listener. Its clock is set to the real time, which browsers use.
+    pub(crate) fn start_on(t: TestApp, listener: TcpListener) -> Self {
         t.later(Clock::System.now() - t.now());
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let stop = CancellationToken::new();
         let serving = server::serve(
