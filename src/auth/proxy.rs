@@ -15,6 +15,7 @@ use subtle::ConstantTimeEq as _;
 
 use super::{InvalidToken, Session};
 use crate::domain::actor::{Actor, RoleAliases, RolesClaim, roles_from_claims};
+use crate::domain::validation::is_hidden;
 
 /// Time after which streams of a caller end. A request has no expiry of its own, and the proxy may have ended the
 /// session of the user.
@@ -160,7 +161,7 @@ fn single(headers: &HeaderMap, name: &HeaderName) -> Result<Option<String>, Inva
     }
     let text = std::str::from_utf8(value.as_bytes())
         .ok()
-        .filter(|text| !text.contains(char::is_control))
+        .filter(|text| !text.contains(is_hidden))
         .ok_or(InvalidToken::new("a header of the proxy is not valid text"))?
         .trim();
     Ok((!text.is_empty()).then(|| text.to_owned()))

@@ -155,6 +155,13 @@ pub(super) struct ServeArgs {
     pub(super) notify: crate::config::NotifyArgs,
 }
 
+impl ServeArgs {
+    /// Returns whether a setting says that a proxy is in front of the server.
+    pub(super) fn is_behind_a_proxy(&self) -> bool {
+        self.sign_in.is_by_proxy() || self.notify.is_public_by_https()
+    }
+}
+
 #[derive(Args, Debug)]
 pub(super) struct SyncArgs {
     /// Sync only these kinds, such as droplet,volume
@@ -276,7 +283,7 @@ fn with_variable(mut error: clap::Error) -> clap::Error {
         error.insert(ContextKind::InvalidArg, ContextValue::String(names));
     }
     if let Some(ContextValue::String(value)) = error.get(ContextKind::InvalidValue)
-        && value.contains('@')
+        && (value.contains('@') || value.contains("://"))
     {
         error.insert(
             ContextKind::InvalidValue,

@@ -34,6 +34,7 @@ use crate::auth::{NewToken, issue};
 use crate::clock::Clock;
 use crate::config::{BadSetting, DatabaseConfig, InventoryArgs, InventoryConfig, SourceConfig, database_url};
 use crate::db::{Db, WaitLimits, sqlite_file};
+use crate::domain::validation::is_hidden;
 use crate::error::Error;
 use crate::jobs::Source;
 use crate::provider::InventoryProvider;
@@ -299,9 +300,9 @@ fn counted(number: u64, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
-/// Removes control characters, which another program may have stored.
+/// Removes control characters and other hidden ones, which another program may have stored.
 fn plain(text: &str) -> String {
-    text.chars().filter(|letter| !letter.is_control()).collect()
+    text.chars().filter(|letter| !is_hidden(*letter)).collect()
 }
 
 #[cfg(test)]

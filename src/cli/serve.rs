@@ -23,6 +23,10 @@ use crate::scheduler::Scheduler;
 /// Maximum time for jobs and requests to end after a signal. The process ends within 10 seconds.
 const DRAIN: Duration = Duration::from_secs(8);
 
+/// Warning of a server that other machines reach without encryption.
+pub(super) const EXPOSED: &str = "DRIFT_LISTEN is not a loopback address, and the server speaks HTTP without TLS: tokens \
+    can be read on the network. Put a proxy with TLS in front, and set DRIFT_PUBLIC_URL to its https address";
+
 pub(super) async fn run(args: &ServeArgs) -> Outcome {
     let mut signals = Signals::new()?;
     let (database, authenticator) = (args.database.resolve()?, args.sign_in.resolve()?);
@@ -48,6 +52,9 @@ pub(super) async fn run(args: &ServeArgs) -> Outcome {
     app.register_sources(&sources.sent).await?;
     if let Some(issuer) = authenticator.issuer().cloned() {
         tokio::spawn(async move { issuer.keep_current().await });
+    }
+    if !args.http.is_local() && !args.is_behind_a_proxy() {
+        tracing::warn!("{EXPOSED}");
     }
     let state = http_state(&app, authenticator, &args.http);
     let listener = bind(args.http.listen).await?;

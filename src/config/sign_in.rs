@@ -94,6 +94,11 @@ pub(crate) struct SignInArgs {
 }
 
 impl SignInArgs {
+    /// Returns whether a proxy signs users in.
+    pub(crate) fn is_by_proxy(&self) -> bool {
+        self.proxy.proxy_sign_in
+    }
+
     /// Reads the secrets and returns the ways to sign in.
     ///
     /// # Errors
