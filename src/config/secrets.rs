@@ -15,6 +15,7 @@ Secrets are read from the environment, or from the file that NAME_FILE names:
   DATABASE_URL        sqlite://PATH or postgres://... [default: {DEFAULT_DATABASE}]
   DIGITALOCEAN_TOKEN  Token of the DigitalOcean account to sync; read scopes are enough
   DRIFT_JWT_SECRET    HS256 secret that signs tokens, at least 32 bytes
+  DRIFT_PROXY_SECRET  Secret that the proxy of DRIFT_PROXY_SIGN_IN sends, at least 32 bytes
 An empty variable counts as unset. The log goes to standard error; RUST_LOG filters it."
     )
 }

@@ -107,6 +107,7 @@ mod page_files;
 mod partial_listings;
 mod plan_uploads;
 mod pooler;
+mod proxy_sign_in;
 mod refusals;
 mod refusals_everywhere;
 mod replica_firewalls;
