@@ -166,3 +166,27 @@ fn single(headers: &HeaderMap, name: &HeaderName) -> Result<Option<String>, Inva
         .trim();
     Ok((!text.is_empty()).then(|| text.to_owned()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_with_hidden_characters_is_refused() {
+        let name = HeaderName::from_static("remote-user");
+        let read = |text: &str| {
+            let value = axum::http::HeaderValue::from_bytes(text.as_bytes()).unwrap();
+            single(&HeaderMap::from_iter([(name.clone(), value)]), &name)
+        };
+        assert_eq!(read("j\u{f6}rg").unwrap().as_deref(), Some("j\u{f6}rg"));
+        for hidden in [
+            "ada\u{202e}",
+            "a\u{200b}da",
+            "\u{feff}ada",
+            "ada\u{2028}",
+            "a\tda",
+        ] {
+            assert!(read(hidden).is_err(), "{hidden:?}");
+        }
+    }
+}

@@ -27,10 +27,7 @@ pub(super) struct Cell {
 impl Cell {
     /// Creates a cell. Replaces control characters and other hidden ones by spaces.
     pub(super) fn new(text: &str, style: Style) -> Self {
-        let text = text
-            .chars()
-            .map(|c| if is_hidden(c) { ' ' } else { c })
-            .collect();
+        let text = text.chars().map(|c| if is_hidden(c) { ' ' } else { c }).collect();
         Self { text, style }
     }
 }

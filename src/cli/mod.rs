@@ -2,8 +2,11 @@
 
 mod actor;
 mod args;
+mod backup;
+mod config;
 mod demo;
 mod detect;
+mod doctor;
 mod grid;
 mod import;
 mod import_plan;
@@ -32,7 +35,9 @@ use serde::de::DeserializeOwned;
 use self::args::{Cli, Command, NewTokenArgs};
 use crate::auth::{NewToken, issue};
 use crate::clock::Clock;
-use crate::config::{BadSetting, DatabaseConfig, InventoryArgs, InventoryConfig, SourceConfig, database_url};
+use crate::config::{
+    BackupArgs, BadSetting, DatabaseConfig, InventoryArgs, InventoryConfig, SourceConfig, database_url,
+};
 use crate::db::{Db, WaitLimits, sqlite_file};
 use crate::domain::validation::is_hidden;
 use crate::error::Error;
@@ -104,7 +109,9 @@ async fn dispatch(cli: Cli) -> Outcome {
     match cli.command {
         Command::Demo(args) => demo::run(&args).await,
         Command::Serve(args) => serve::run(&args).await,
-        Command::Migrate => migrate().await,
+        Command::Migrate(args) => migrate(&args).await,
+        Command::Backup { file } => backup::back_up(&file).await,
+        Command::Restore { file } => backup::restore(&file).await,
         Command::Sync(args) => sync::run(args).await,
         Command::Detect(args) => detect::run(&args).await,
         Command::ImportTerraform(args) => import::run(&args).await,
@@ -115,6 +122,8 @@ async fn dispatch(cli: Cli) -> Outcome {
         Command::PlanRevert(args) => plan_revert::run(&args).await,
         Command::Notify(args) => notify::run(&args).await,
         Command::Token(args) => token(args),
+        Command::Config(args) => config::run(&args),
+        Command::Doctor(args) => doctor::run(&args).await,
         Command::Schema => print(crate::graphql::sdl().as_bytes()),
         Command::Completions { shell } => {
             let mut script = Vec::new();
@@ -155,8 +164,11 @@ fn man(about: Option<&str>) -> Outcome {
     print(&page)
 }
 
-async fn migrate() -> Outcome {
-    let config = DatabaseConfig::migrated(database_url()?);
+async fn migrate(backups: &BackupArgs) -> Outcome {
+    let config = DatabaseConfig {
+        backups: backups.policy(),
+        ..DatabaseConfig::migrated(database_url()?)
+    };
     connect(&config).await?.close().await?;
     print_line("the database schema is up to date")
 }
@@ -193,6 +205,9 @@ async fn connect(config: &DatabaseConfig) -> Result<Db, Error> {
     let db = Db::connect(config.url.expose_secret(), MAX_CONNECTIONS).await?;
     let db = db.with_wait_limits(WaitLimits::JOB);
     if config.migrate {
+        if let Some(policy) = &config.backups {
+            db.back_up_before_migration(policy).await?;
+        }
         db.migrate().await?;
     } else if !db.is_ready().await? {
         return Err(Error::BadUserInput(

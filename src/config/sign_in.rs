@@ -6,8 +6,8 @@ use axum::http::HeaderName;
 use clap::{ArgAction, Args};
 use ipnet::IpNet;
 
-use super::parsers::switch;
-use super::{BadSetting, Result, TokenArgs, secret};
+use super::parsers::{not_blank, switch};
+use super::{BadSetting, Result, TokenArgs, secrets};
 use crate::auth::{
     Authenticator, Issuer, IssuerSettings, IssuerUrl, ProxySettings, SignatureAlgorithm, TrustedProxy,
 };
@@ -142,7 +142,7 @@ impl SignInArgs {
 
 impl ProxyArgs {
     fn resolve(&self, token: &TokenArgs) -> Result<Option<TrustedProxy>> {
-        let secret = secret("DRIFT_PROXY_SECRET", "DRIFT_PROXY_SECRET_FILE")?;
+        let secret = secrets::DRIFT_PROXY_SECRET.read()?;
         if !self.proxy_sign_in {
             // A secret without the switch is most likely a mistake, and users could not sign in.
             return match secret {
@@ -169,14 +169,6 @@ impl ProxyArgs {
             BadSetting::new(name, why)
         })
     }
-}
-
-fn not_blank(text: &str) -> Result<String, &'static str> {
-    let text = text.trim();
-    if text.is_empty() {
-        return Err("is empty");
-    }
-    Ok(text.to_owned())
 }
 
 fn algorithm(text: &str) -> Result<SignatureAlgorithm, &'static str> {
