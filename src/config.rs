@@ -16,6 +16,7 @@ mod sign_in;
 mod sources;
 mod tokens;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, Args, ValueEnum};
@@ -25,14 +26,14 @@ pub(crate) use self::http::HttpArgs;
 pub(crate) use self::inventory::{InventoryArgs, InventoryConfig, SourceConfig};
 pub(crate) use self::notifications::NotifyArgs;
 pub(crate) use self::parsers::time_of_at_least;
-use self::parsers::{shown, switch};
+use self::parsers::{OFF, shown, switch};
 pub(crate) use self::retention::RetentionArgs;
 pub(crate) use self::schedules::{MaxAgeArgs, ScheduleArgs, SyncCronArgs};
-pub(crate) use self::secrets::secrets_help;
-use self::secrets::{secret, secret_in_file, variable};
+pub(crate) use self::secrets::{SECRETS, Secret, SecretOrigin, secret_values, secrets_help};
+use self::secrets::{secret_in_file, variable};
 pub(crate) use self::sign_in::SignInArgs;
 pub(crate) use self::tokens::{TokenArgs, TokenConfig};
-use crate::db::{WaitLimits, check_address};
+use crate::db::{BackupPolicy, WaitLimits, check_address};
 
 const DEFAULT_DATABASE: &str = "sqlite://drift-inbox.db?mode=rwc";
 /// Minimum of a wait limit: PostgreSQL counts in milliseconds and treats zero as no limit.
@@ -58,6 +59,51 @@ impl BadSetting {
 
 type Result<T, E = BadSetting> = std::result::Result<T, E>;
 
+/// Settings of the backups before migrations.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Database")]
+pub(crate) struct BackupArgs {
+    /// Folder of the backups of an SQLite file that are made before migrations run on it, or off [default: the folder
+    /// backups beside the file]
+    #[arg(long, env = "DRIFT_BACKUP_FOLDER", value_name = "FOLDER|off", value_parser = backup_folder)]
+    backup_folder: Option<BackupFolder>,
+    /// Number of such backups to keep
+    #[arg(long, env = "DRIFT_KEEP_BACKUPS", value_name = "N", default_value_t = 3)]
+    #[arg(value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=1000))]
+    keep_backups: usize,
+}
+
+/// Where backups go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum BackupFolder {
+    /// Nowhere: there are none.
+    Off,
+    /// To this folder.
+    At(PathBuf),
+}
+
+fn backup_folder(text: &str) -> Result<BackupFolder, String> {
+    match text.trim() {
+        OFF => Ok(BackupFolder::Off),
+        "" => Err("is empty: set it to a folder, or to off".to_owned()),
+        _ if std::path::Path::new(text).is_file() => Err("is a file and not a folder".to_owned()),
+        _ => Ok(BackupFolder::At(text.into())),
+    }
+}
+
+impl BackupArgs {
+    /// Returns when to back up; `None` for never.
+    pub(crate) fn policy(&self) -> Option<BackupPolicy> {
+        let folder = match &self.backup_folder {
+            Some(BackupFolder::Off) => return None,
+            Some(BackupFolder::At(folder)) => Some(folder.clone()),
+            None => None,
+        };
+        let keep = self.keep_backups;
+        Some(BackupPolicy { folder, keep })
+    }
+}
+
 /// Database settings. The address itself is a secret: DATABASE_URL or DATABASE_URL_FILE.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Database")]
@@ -74,6 +120,8 @@ pub(crate) struct DatabaseArgs {
     #[arg(long, env = "DRIFT_STATEMENT_TIMEOUT", value_name = "TIME")]
     #[arg(default_value = shown(WaitLimits::REQUEST.statement), value_parser = time_of_at_least(SHORTEST_WAIT))]
     statement_timeout: Duration,
+    #[command(flatten)]
+    backups: BackupArgs,
 }
 
 /// The validated settings of the database.
@@ -85,15 +133,18 @@ pub(crate) struct DatabaseConfig {
     pub(crate) migrate: bool,
     /// Wait limits of the transactions of requests.
     pub(crate) wait_limits: WaitLimits,
+    /// Backups before migrations; `None` for none.
+    pub(crate) backups: Option<BackupPolicy>,
 }
 
 impl DatabaseConfig {
-    /// Returns the settings of a database that is migrated first.
+    /// Returns the settings of a database that is migrated first, without a backup.
     pub(crate) fn migrated(url: SecretString) -> Self {
         Self {
             url,
             migrate: true,
             wait_limits: WaitLimits::REQUEST,
+            backups: None,
         }
     }
 }
@@ -111,6 +162,7 @@ impl DatabaseArgs {
                 lock: self.lock_timeout,
                 statement: self.statement_timeout,
             },
+            backups: self.backups.policy(),
         })
     }
 }
@@ -120,7 +172,9 @@ impl DatabaseArgs {
 /// # Errors
 /// The address is invalid.
 pub(crate) fn database_url() -> Result<SecretString> {
-    let url = secret("DATABASE_URL", "DATABASE_URL_FILE")?.unwrap_or_else(|| DEFAULT_DATABASE.into());
+    let url = secrets::DATABASE_URL
+        .read()?
+        .unwrap_or_else(|| DEFAULT_DATABASE.into());
     check_address(url.expose_secret()).map_err(|why| BadSetting::new("DATABASE_URL", why))?;
     Ok(url)
 }

@@ -1,13 +1,16 @@
 //! The connection to the database and its write transactions.
 
 mod address;
+mod backup;
 mod contention;
+mod diagnosis;
 mod file;
 mod lane;
 pub(crate) mod lists;
 mod pooler;
 mod pools;
 mod probe;
+mod restore;
 mod rows;
 mod search_index;
 mod time;
@@ -25,13 +28,16 @@ use tokio::sync::{Mutex, Notify, watch};
 use tokio::time::{Instant, timeout};
 
 use self::address::is_sqlite;
-pub(crate) use self::address::{check_address, sqlite_file};
+pub(crate) use self::address::{check_address, shown_address, sqlite_file};
+pub use self::backup::{Backup, BackupPolicy, Contents};
 pub use self::contention::WaitLimits;
 use self::contention::retry;
+pub use self::diagnosis::{Migrations, Space, files_of, reach};
 use self::file::SqliteFile;
 use self::lane::Lane;
 use self::pools::Pools;
 pub use self::probe::NotReady;
+pub use self::restore::{Restored, restore};
 pub(crate) use self::rows::{
     bytes_at, caught, column, column_at, decodable, decode, json_at, json_of_postgres, text_at,
 };

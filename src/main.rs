@@ -2,7 +2,13 @@
 
 use std::process::ExitCode;
 
+use rustix::fs::Mode;
+use rustix::process::umask;
+
 fn main() -> ExitCode {
+    // Databases, backups and temporary files hold specs and the addresses of webhooks: files that this program creates
+    // are for its user only.
+    umask(Mode::RWXG | Mode::RWXO);
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {

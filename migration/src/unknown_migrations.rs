@@ -20,7 +20,7 @@ where
     C: ConnectionTrait,
     &'c C: IntoSchemaManagerConnection<'c>,
 {
-    let own = own();
+    let own = known();
     let newer = applied(db).await?.into_iter().filter(|name| !own.contains(name));
     let migrator = Tolerant {
         newer: newer.collect(),
@@ -38,7 +38,7 @@ where
     &'c C: IntoSchemaManagerConnection<'c>,
 {
     let applied = applied(db).await?;
-    Ok(own().iter().any(|name| !applied.contains(name)))
+    Ok(known().iter().any(|name| !applied.contains(name)))
 }
 
 /// The migrations of this release, and the names of those that a newer release has applied.
@@ -72,7 +72,8 @@ impl MigrationTrait for Newer {
     }
 }
 
-fn own() -> BTreeSet<String> {
+/// Returns the names of the migrations of this release.
+pub fn known() -> BTreeSet<String> {
     let migrations = <Migrator as MigratorTrait>::migrations();
     migrations
         .iter()
@@ -80,8 +81,11 @@ fn own() -> BTreeSet<String> {
         .collect()
 }
 
-/// Returns the names of the applied migrations.
-async fn applied<'c, C>(db: &'c C) -> Result<BTreeSet<String>, DbErr>
+/// Returns the names of the applied migrations, also those of a newer release. Creates no table.
+///
+/// # Errors
+/// The database is unavailable.
+pub async fn applied<'c, C>(db: &'c C) -> Result<BTreeSet<String>, DbErr>
 where
     C: ConnectionTrait,
     &'c C: IntoSchemaManagerConnection<'c>,

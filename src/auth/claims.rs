@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::{InvalidToken, Session};
 use crate::domain::actor::{Actor, RoleAliases, RolesClaim, roles_from_claims};
+use crate::domain::validation::is_hidden;
 
 /// Maximum difference in seconds between the clocks of the issuer and the server.
 const LEEWAY: f64 = 60.0;
@@ -94,10 +95,10 @@ fn date(claims: &Map<String, Value>, name: &str) -> Result<Option<f64>, InvalidT
         .ok_or(InvalidToken::new("a claim is not a valid time"))
 }
 
-/// Returns a text claim, unless it is blank or contains control characters, which some databases cannot store and a log
-/// should not print.
+/// Returns a text claim, unless it is blank or contains hidden characters: some databases cannot store them, a log should
+/// not print them, and they make one person look like another.
 fn text(claims: &Map<String, Value>, name: &str) -> Option<String> {
     let text = claims.get(name)?.as_str()?;
-    let fit = !text.trim().is_empty() && !text.contains(char::is_control);
+    let fit = !text.trim().is_empty() && !text.contains(is_hidden);
     fit.then(|| text.to_owned())
 }

@@ -255,6 +255,16 @@ impl Issuer {
         }
     }
 
+    /// Reads the document and the keys once, apart from the keys in use. Returns the number of keys.
+    ///
+    /// # Errors
+    /// The reason why they cannot be read.
+    pub async fn check(&self) -> Result<usize, String> {
+        let keys = self.request().await;
+        keys.map(|(keys, _)| keys.len())
+            .map_err(|error| error.chars().take(MAX_ERROR).collect())
+    }
+
     async fn request(&self) -> Result<(KeySet, Result<SignInEndpoints, String>), String> {
         let document = self.get(&self.url().document()).await?;
         let discovery = Discovery::read(&document, self.url())?;

@@ -150,6 +150,10 @@ impl KeySet {
             .map(|key| &key.key)
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.keys.len()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.keys.is_empty()
     }

@@ -15,6 +15,7 @@ use subtle::ConstantTimeEq as _;
 
 use super::{InvalidToken, Session};
 use crate::domain::actor::{Actor, RoleAliases, RolesClaim, roles_from_claims};
+use crate::domain::validation::is_hidden;
 
 /// Time after which streams of a caller end. A request has no expiry of its own, and the proxy may have ended the
 /// session of the user.
@@ -165,8 +166,32 @@ fn single(headers: &HeaderMap, name: &HeaderName) -> Result<Option<String>, Inva
     }
     let text = std::str::from_utf8(value.as_bytes())
         .ok()
-        .filter(|text| !text.contains(char::is_control))
+        .filter(|text| !text.contains(is_hidden))
         .ok_or(InvalidToken::new("a header of the proxy is not valid text"))?
         .trim();
     Ok((!text.is_empty()).then(|| text.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_with_hidden_characters_is_refused() {
+        let name = HeaderName::from_static("remote-user");
+        let read = |text: &str| {
+            let value = axum::http::HeaderValue::from_bytes(text.as_bytes()).unwrap();
+            single(&HeaderMap::from_iter([(name.clone(), value)]), &name)
+        };
+        assert_eq!(read("j\u{f6}rg").unwrap().as_deref(), Some("j\u{f6}rg"));
+        for hidden in [
+            "ada\u{202e}",
+            "a\u{200b}da",
+            "\u{feff}ada",
+            "ada\u{2028}",
+            "a\tda",
+        ] {
+            assert!(read(hidden).is_err(), "{hidden:?}");
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! The actor of changes made on the command line.
 
-use crate::domain::validation::check_text;
+use crate::domain::validation::{check_text, is_hidden};
 
 /// Maximum length of an actor in bytes.
 const MAX_BYTES: usize = 256;
@@ -13,7 +13,7 @@ pub(super) fn parse(text: &str) -> Result<String, String> {
     let problem = match name {
         "" => "is blank: set it to an email address or another name",
         SYSTEM => "is reserved for the jobs of the server: use another name",
-        _ if name.chars().any(char::is_control) => "contains a control character",
+        _ if name.chars().any(is_hidden) => "contains a control character or another invisible one",
         _ => {
             check_text("the name", name, MAX_BYTES).map_err(|why| why.to_string())?;
             return Ok(name.to_owned());
@@ -40,7 +40,7 @@ pub(super) fn user_and_host() -> String {
     };
     let name = format!("{}@{}", named(user), named(host));
     name.chars()
-        .filter(|letter| !letter.is_control())
+        .filter(|letter| !is_hidden(*letter))
         .take(MAX_BYTES / 4)
         .collect()
 }
@@ -57,7 +57,7 @@ mod tests {
             .map(|(a, b)| (a.len(), b.len()))
             .unwrap();
         assert!(user > 0 && host > 0);
-        for bad in ["", " ", "system", "a\nb", &"x".repeat(300)] {
+        for bad in ["", " ", "system", "a\nb", "a\u{202e}b", &"x".repeat(300)] {
             assert!(parse(bad).is_err(), "{bad:?}");
         }
     }

@@ -10,6 +10,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use super::config::{InForce, in_force};
 use super::import::ImportArgs;
 use super::import_plan::ImportPlanArgs;
 use super::notify::NotifyArgs;
@@ -17,8 +18,8 @@ use super::plan_revert::PlanRevertArgs;
 use super::rules::RulesArgs;
 use super::sources::SourcesArgs;
 use crate::config::{
-    DatabaseArgs, HttpArgs, InventoryArgs, LogFormat, MaxAgeArgs, RetentionArgs, ScheduleArgs, SignInArgs,
-    SyncCronArgs, TokenArgs, secrets_help, time_of_at_least,
+    BackupArgs, DatabaseArgs, HttpArgs, InventoryArgs, LogFormat, MaxAgeArgs, RetentionArgs, ScheduleArgs,
+    SignInArgs, SyncCronArgs, TokenArgs, secrets_help, time_of_at_least,
 };
 
 /// Minimum interval between changes of the demo's account.
@@ -68,7 +69,21 @@ pub(super) enum Command {
     Serve(Box<ServeArgs>),
     /// Run the missing migrations
     #[command(after_help = help_end())]
-    Migrate,
+    Migrate(BackupArgs),
+    /// Write a checked copy of the SQLite database to a new file, also while a server uses it
+    #[command(after_help = help_end())]
+    Backup {
+        /// File to write; it must not exist
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Check a backup and put it in the place of the SQLite database, which no server may have open
+    #[command(after_help = help_end())]
+    Restore {
+        /// The backup
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
     /// List the account and store the result as the inventory
     #[command(after_help = help_end())]
     Sync(SyncArgs),
@@ -99,6 +114,12 @@ pub(super) enum Command {
     /// Print a token signed with DRIFT_JWT_SECRET
     #[command(after_help = help_end())]
     Token(NewTokenArgs),
+    /// Print the settings in force for serve, and where each is set; secrets are hidden
+    #[command(after_help = help_end())]
+    Config(Box<ConfigArgs>),
+    /// Check the settings, the database, the cloud, the issuer and the sources, and print what to do
+    #[command(after_help = help_end())]
+    Doctor(Box<DoctorArgs>),
     /// Print the GraphQL schema
     Schema,
     /// Print a completion script for a shell
@@ -153,6 +174,34 @@ pub(super) struct ServeArgs {
     pub(super) retention: RetentionArgs,
     #[command(flatten)]
     pub(super) notify: crate::config::NotifyArgs,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ConfigArgs {
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
+    /// The settings that the parser found.
+    #[arg(skip)]
+    pub(super) in_force: Vec<InForce>,
+    #[command(flatten)]
+    pub(super) serve: ServeArgs,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct DoctorArgs {
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) serve: ServeArgs,
+}
+
+impl ServeArgs {
+    /// Returns whether a setting says that a proxy is in front of the server.
+    pub(super) fn is_behind_a_proxy(&self) -> bool {
+        self.sign_in.is_by_proxy() || self.notify.is_public_by_https()
+    }
 }
 
 #[derive(Args, Debug)]
@@ -252,6 +301,9 @@ pub(super) fn parse() -> Cli {
             _ => with_variable(error).exit(),
         });
     let mut cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    if let (Command::Config(config), Some((name, matches))) = (&mut cli.command, matches.subcommand()) {
+        config.in_force = in_force(name, matches);
+    }
     if let (Command::Demo(demo), Some((_, matches))) = (&mut cli.command, matches.subcommand()) {
         demo.any_port = matches.value_source("listen") == Some(ValueSource::DefaultValue);
     }
@@ -275,15 +327,20 @@ fn with_variable(mut error: clap::Error) -> clap::Error {
         let names = format!("{flag} or {variable}");
         error.insert(ContextKind::InvalidArg, ContextValue::String(names));
     }
-    if let Some(ContextValue::String(value)) = error.get(ContextKind::InvalidValue)
-        && value.contains('@')
-    {
-        error.insert(
-            ContextKind::InvalidValue,
-            ContextValue::String("(hidden)".to_owned()),
-        );
+    let value = error.get(ContextKind::InvalidValue).cloned();
+    match value {
+        Some(ContextValue::String(value)) if value.contains('@') || value.contains("://") => {
+            without_value(&error, &value)
+        }
+        _ => error,
     }
-    error
+}
+
+/// Hides a value wherever the text of an error has it: the reason may quote the value, too.
+fn without_value(error: &clap::Error, value: &str) -> clap::Error {
+    let text = error.render().to_string().replace(value.trim(), "(hidden)");
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
+    clap::Error::raw(error.kind(), text)
 }
 
 /// Returns the environment variable of a flag. `flag` is in the form of clap's errors, such as `--listen <ADDR:PORT>`.

@@ -5,6 +5,8 @@ use std::io::{Result, Write};
 use anstyle::Style;
 use console::{Term, measure_text_width, truncate_str};
 
+use crate::domain::validation::is_hidden;
+
 /// Spaces between two columns.
 const GAP: usize = 2;
 /// Minimum width of a column when the grid is fitted to a terminal.
@@ -23,19 +25,11 @@ pub(super) struct Cell {
 }
 
 impl Cell {
-    /// Creates a cell. Replaces control characters, bidirectional marks and zero-width characters by spaces.
+    /// Creates a cell. Replaces control characters and other hidden ones by spaces.
     pub(super) fn new(text: &str, style: Style) -> Self {
-        let text = text
-            .chars()
-            .map(|c| if is_harmless(c) { c } else { ' ' })
-            .collect();
+        let text = text.chars().map(|c| if is_hidden(c) { ' ' } else { c }).collect();
         Self { text, style }
     }
-}
-
-fn is_harmless(c: char) -> bool {
-    !c.is_control()
-        && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 /// The space available for a grid.

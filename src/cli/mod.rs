@@ -2,8 +2,11 @@
 
 mod actor;
 mod args;
+mod backup;
+mod config;
 mod demo;
 mod detect;
+mod doctor;
 mod grid;
 mod import;
 mod import_plan;
@@ -32,8 +35,11 @@ use serde::de::DeserializeOwned;
 use self::args::{Cli, Command, NewTokenArgs};
 use crate::auth::{NewToken, issue};
 use crate::clock::Clock;
-use crate::config::{BadSetting, DatabaseConfig, InventoryArgs, InventoryConfig, SourceConfig, database_url};
+use crate::config::{
+    BackupArgs, BadSetting, DatabaseConfig, InventoryArgs, InventoryConfig, SourceConfig, database_url,
+};
 use crate::db::{Db, WaitLimits, sqlite_file};
+use crate::domain::validation::is_hidden;
 use crate::error::Error;
 use crate::jobs::Source;
 use crate::provider::InventoryProvider;
@@ -103,7 +109,9 @@ async fn dispatch(cli: Cli) -> Outcome {
     match cli.command {
         Command::Demo(args) => demo::run(&args).await,
         Command::Serve(args) => serve::run(&args).await,
-        Command::Migrate => migrate().await,
+        Command::Migrate(args) => migrate(&args).await,
+        Command::Backup { file } => backup::back_up(&file).await,
+        Command::Restore { file } => backup::restore(&file).await,
         Command::Sync(args) => sync::run(args).await,
         Command::Detect(args) => detect::run(&args).await,
         Command::ImportTerraform(args) => import::run(&args).await,
@@ -114,6 +122,8 @@ async fn dispatch(cli: Cli) -> Outcome {
         Command::PlanRevert(args) => plan_revert::run(&args).await,
         Command::Notify(args) => notify::run(&args).await,
         Command::Token(args) => token(args),
+        Command::Config(args) => config::run(&args),
+        Command::Doctor(args) => doctor::run(&args).await,
         Command::Schema => print(crate::graphql::sdl().as_bytes()),
         Command::Completions { shell } => {
             let mut script = Vec::new();
@@ -154,8 +164,11 @@ fn man(about: Option<&str>) -> Outcome {
     print(&page)
 }
 
-async fn migrate() -> Outcome {
-    let config = DatabaseConfig::migrated(database_url()?);
+async fn migrate(backups: &BackupArgs) -> Outcome {
+    let config = DatabaseConfig {
+        backups: backups.policy(),
+        ..DatabaseConfig::migrated(database_url()?)
+    };
     connect(&config).await?.close().await?;
     print_line("the database schema is up to date")
 }
@@ -192,6 +205,9 @@ async fn connect(config: &DatabaseConfig) -> Result<Db, Error> {
     let db = Db::connect(config.url.expose_secret(), MAX_CONNECTIONS).await?;
     let db = db.with_wait_limits(WaitLimits::JOB);
     if config.migrate {
+        if let Some(policy) = &config.backups {
+            db.back_up_before_migration(policy).await?;
+        }
         db.migrate().await?;
     } else if !db.is_ready().await? {
         return Err(Error::BadUserInput(
@@ -299,9 +315,9 @@ fn counted(number: u64, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
-/// Removes control characters, which another program may have stored.
+/// Removes control characters and other hidden ones, which another program may have stored.
 fn plain(text: &str) -> String {
-    text.chars().filter(|letter| !letter.is_control()).collect()
+    text.chars().filter(|letter| !is_hidden(*letter)).collect()
 }
 
 #[cfg(test)]

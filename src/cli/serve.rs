@@ -25,6 +25,10 @@ const DRAIN: Duration = Duration::from_secs(8);
 /// Maximum number of connections to the metrics.
 const METRICS_CONNECTIONS: usize = 32;
 
+/// Warning of a server that other machines reach without encryption.
+pub(super) const EXPOSED: &str = "DRIFT_LISTEN is not a loopback address, and the server speaks HTTP without TLS: tokens \
+    can be read on the network. Put a proxy with TLS in front, and set DRIFT_PUBLIC_URL to its https address";
+
 pub(super) async fn run(args: &ServeArgs) -> Outcome {
     let mut signals = Signals::new()?;
     let (database, authenticator) = (args.database.resolve()?, args.sign_in.resolve()?);
@@ -51,6 +55,9 @@ pub(super) async fn run(args: &ServeArgs) -> Outcome {
     app.register_sources(&sources.sent).await?;
     if let Some(issuer) = authenticator.issuer().cloned() {
         tokio::spawn(async move { issuer.keep_current().await });
+    }
+    if !args.http.is_local() && !args.is_behind_a_proxy() {
+        tracing::warn!("{EXPOSED}");
     }
     let state = http_state(&app, authenticator, &args.http).with_page_client(page_client);
     let listener = bind(args.http.listen).await?;

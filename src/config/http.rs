@@ -58,6 +58,11 @@ impl HttpArgs {
         }
     }
 
+    /// Returns whether only this machine can reach the server.
+    pub(crate) fn is_local(&self) -> bool {
+        self.listen.ip().to_canonical().is_loopback()
+    }
+
     /// Returns the settings of sockets.
     pub(crate) fn sockets(&self) -> SocketSettings {
         SocketSettings {

@@ -6,7 +6,8 @@ use chrono::TimeDelta;
 use clap::Args;
 use secrecy::SecretString;
 
-use super::{BadSetting, Result, secret, sources};
+use super::parsers::file;
+use super::{BadSetting, Result, secrets, sources};
 use crate::domain::schedule::Schedule;
 use crate::provider::digitalocean::{ApiToken, ApiUrl};
 
@@ -19,7 +20,7 @@ const MAX_SOURCE_BYTES: usize = 200;
 #[command(next_help_heading = "Inventory")]
 pub(crate) struct InventoryArgs {
     /// JSON file that lists the resources of an account, instead of DIGITALOCEAN_TOKEN
-    #[arg(long, env = "DRIFT_INVENTORY_FILE", value_name = "FILE")]
+    #[arg(long, env = "DRIFT_INVENTORY_FILE", value_name = "FILE", value_parser = file)]
     pub(super) inventory_file: Option<PathBuf>,
     /// Address of DigitalOcean's API; http for loopback addresses only
     #[arg(long, env = "DIGITALOCEAN_API_URL", value_name = "URL")]
@@ -30,7 +31,7 @@ pub(crate) struct InventoryArgs {
     #[arg(long, env = "DRIFT_SOURCE", value_name = "NAME", value_parser = source)]
     pub(crate) source: Option<String>,
     /// TOML file that describes several sources, instead of DIGITALOCEAN_TOKEN and DRIFT_INVENTORY_FILE
-    #[arg(long, env = "DRIFT_SOURCES", value_name = "FILE")]
+    #[arg(long, env = "DRIFT_SOURCES", value_name = "FILE", value_parser = file)]
     pub(super) sources: Option<PathBuf>,
 }
 
@@ -69,7 +70,7 @@ impl InventoryArgs {
     /// The token or the file of sources is not valid, or more than one of token, inventory file and file of sources is
     /// set.
     pub(crate) fn resolve(&self) -> Result<Vec<SourceConfig>> {
-        let token = secret("DIGITALOCEAN_TOKEN", "DIGITALOCEAN_TOKEN_FILE")?;
+        let token = secrets::DIGITALOCEAN_TOKEN.read()?;
         let Some(sources) = &self.sources else {
             let only = self.with_token(token)?.map(|inventory| SourceConfig {
                 name: self.source.clone(),
@@ -87,6 +88,14 @@ impl InventoryArgs {
             ));
         }
         sources::read(sources)
+    }
+
+    /// Returns the files with tokens that the file of sources names.
+    pub(crate) fn secret_files(&self) -> Vec<PathBuf> {
+        self.sources
+            .as_deref()
+            .map(sources::token_files)
+            .unwrap_or_default()
     }
 
     /// Returns whether the sources are in a file.

@@ -24,6 +24,13 @@ pub(crate) struct NotifyArgs {
 }
 
 impl NotifyArgs {
+    /// Returns whether the page is reached by https, which only a proxy in front of the server can offer.
+    pub(crate) fn is_public_by_https(&self) -> bool {
+        self.public_url
+            .as_deref()
+            .is_some_and(|url| url.starts_with("https://"))
+    }
+
     /// Creates the sender of requests.
     pub(crate) fn outgoing(&self) -> Outgoing {
         Outgoing::new(OutgoingSettings {

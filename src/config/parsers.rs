@@ -1,9 +1,12 @@
 //! Parsers of values that several settings share.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::TimeDelta;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+
+use crate::domain::validation::is_hidden;
 
 /// The value that disables a schedule or a retention.
 pub(super) const OFF: &str = "off";
@@ -11,6 +14,30 @@ pub(super) const OFF: &str = "off";
 /// Parses `on` or `off`.
 pub(super) fn switch() -> impl TypedValueParser<Value = bool> {
     PossibleValuesParser::new(["on", OFF]).map(|text| text != OFF)
+}
+
+/// Parses a name. Spaces around it are removed.
+pub(super) fn not_blank(text: &str) -> Result<String, &'static str> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Err("is empty");
+    }
+    if text.contains(is_hidden) {
+        return Err("has control characters or other invisible ones");
+    }
+    Ok(text.to_owned())
+}
+
+/// Parses the path of a file, which need not exist yet.
+pub(super) fn file(text: &str) -> Result<PathBuf, &'static str> {
+    let path = PathBuf::from(text);
+    if text.trim().is_empty() {
+        return Err("is empty");
+    }
+    if path.is_dir() {
+        return Err("is a folder and not a file");
+    }
+    Ok(path)
 }
 
 /// Parses a time such as `30s` or `90d`.

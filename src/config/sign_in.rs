@@ -7,8 +7,8 @@ use clap::{ArgAction, Args};
 use ipnet::IpNet;
 
 use super::page_sign_in::PageSignInArgs;
-use super::parsers::switch;
-use super::{BadSetting, Result, TokenArgs, secret};
+use super::parsers::{not_blank, switch};
+use super::{BadSetting, Result, TokenArgs, secrets};
 use crate::auth::{
     Authenticator, Issuer, IssuerSettings, IssuerUrl, PageClient, ProxySettings, SignatureAlgorithm,
     TrustedProxy,
@@ -98,6 +98,11 @@ pub(crate) struct SignInArgs {
 }
 
 impl SignInArgs {
+    /// Returns whether a proxy signs users in.
+    pub(crate) fn is_by_proxy(&self) -> bool {
+        self.proxy.proxy_sign_in
+    }
+
     /// Reads the secrets and returns the ways to sign in.
     ///
     /// # Errors
@@ -149,7 +154,7 @@ impl SignInArgs {
 
 impl ProxyArgs {
     fn resolve(&self, token: &TokenArgs) -> Result<Option<TrustedProxy>> {
-        let secret = secret("DRIFT_PROXY_SECRET", "DRIFT_PROXY_SECRET_FILE")?;
+        let secret = secrets::DRIFT_PROXY_SECRET.read()?;
         if !self.proxy_sign_in {
             // A secret without the switch is most likely a mistake, and users could not sign in.
             return match secret {
@@ -176,14 +181,6 @@ impl ProxyArgs {
             BadSetting::new(name, why)
         })
     }
-}
-
-fn not_blank(text: &str) -> Result<String, &'static str> {
-    let text = text.trim();
-    if text.is_empty() {
-        return Err("is empty");
-    }
-    Ok(text.to_owned())
 }
 
 fn algorithm(text: &str) -> Result<SignatureAlgorithm, &'static str> {

@@ -60,6 +60,15 @@ pub(super) fn read(path: &Path) -> Result<Vec<SourceConfig>> {
     parse(&text, folder, Clock::System.now()).map_err(bad)
 }
 
+/// Returns the files with tokens that a file of sources names. Returns none if the file is not valid.
+pub(super) fn token_files(path: &Path) -> Vec<PathBuf> {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let entries = toml::from_str::<Document>(&text).map(|document| document.source);
+    let files = entries.into_iter().flatten().filter_map(|entry| entry.token_file);
+    files.map(|file| folder.join(file)).collect()
+}
+
 fn parse(text: &str, folder: &Path, now: DateTime<Utc>) -> Result<Vec<SourceConfig>, String> {
     // The text of the error would quote the line, which may have a token in the wrong place.
     let document: Document = toml::from_str(text).map_err(|why| {

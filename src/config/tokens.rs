@@ -3,7 +3,8 @@
 use clap::Args;
 use secrecy::SecretString;
 
-use super::{BadSetting, Result, secret};
+use super::parsers::not_blank;
+use super::{BadSetting, Result, secrets};
 use crate::auth::TokenVerifier;
 use crate::domain::actor::{RoleAliases, RolesClaim};
 
@@ -15,10 +16,10 @@ const DEFAULT_ISSUER: &str = "drift-inbox";
 #[command(next_help_heading = "Tokens")]
 pub(crate) struct TokenArgs {
     /// Value of the claim iss
-    #[arg(long, env = "DRIFT_JWT_ISSUER", value_name = "NAME", default_value = DEFAULT_ISSUER)]
+    #[arg(long, env = "DRIFT_JWT_ISSUER", value_name = "NAME", default_value = DEFAULT_ISSUER, value_parser = not_blank)]
     jwt_issuer: String,
     /// Value of the claim aud
-    #[arg(long, env = "DRIFT_JWT_AUDIENCE", value_name = "NAME", default_value = DEFAULT_ISSUER)]
+    #[arg(long, env = "DRIFT_JWT_AUDIENCE", value_name = "NAME", default_value = DEFAULT_ISSUER, value_parser = not_blank)]
     jwt_audience: String,
     /// Claim with the list of roles, or a path such as realm_access.roles
     #[arg(long, env = "DRIFT_ROLES_CLAIM", value_name = "CLAIM")]
@@ -60,7 +61,7 @@ impl TokenArgs {
     /// # Errors
     /// The secret is too short.
     pub(crate) fn resolve_optional(&self) -> Result<Option<TokenConfig>> {
-        let Some(secret) = secret("DRIFT_JWT_SECRET", "DRIFT_JWT_SECRET_FILE")? else {
+        let Some(secret) = secrets::DRIFT_JWT_SECRET.read()? else {
             return Ok(None);
         };
         let config = TokenConfig {

@@ -63,6 +63,50 @@ fn is_postgres(url: &str) -> bool {
     url.starts_with("postgres://") || url.starts_with("postgresql://")
 }
 
+/// Returns an address for people: without the password, and of the parameters only those that say how to connect. Returns
+/// no part of an address that is not clearly divided into its parts, because a password that is not escaped could be in
+/// any of them.
+pub(crate) fn shown_address(url: &str) -> String {
+    if is_sqlite(url) {
+        return url.to_owned();
+    }
+    let parts = url.split_once("://").and_then(|(scheme, rest)| {
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let (authority, path) = rest.split_at(end);
+        let (user, host) = authority.rsplit_once('@').unwrap_or(("", authority));
+        let user = user.split_once(':').map_or(user, |(user, _)| user);
+        let name = path.split(['?', '#']).next().unwrap_or_default();
+        let is_plain = |text: &str| {
+            text.chars()
+                .all(|letter| letter.is_ascii_alphanumeric() || "._-:[]/%".contains(letter))
+        };
+        let is_clear = is_plain(user) && is_plain(host) && is_plain(name) && !path.contains(['@', '#']);
+        let user = if user.is_empty() {
+            String::new()
+        } else {
+            format!("{user}@")
+        };
+        is_clear.then(|| format!("{scheme}://{user}{host}{name}"))
+    });
+    let Some(address) = parts else {
+        return "postgres://(hidden)".to_owned();
+    };
+    let shown: Vec<String> = pairs(query(url))
+        .filter(|(name, value)| {
+            ["sslmode", POOLER].contains(name)
+                && value
+                    .chars()
+                    .all(|letter| letter.is_ascii_lowercase() || letter == '-')
+        })
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    if shown.is_empty() {
+        address
+    } else {
+        format!("{address}?{}", shown.join("&"))
+    }
+}
+
 /// Checks the address of a database. The error is the reason why it is invalid.
 pub(crate) fn check_address(url: &str) -> Result<(), String> {
     if is_sqlite(url) {
@@ -234,6 +278,29 @@ mod tests {
                 why.contains("\"statement-cache-capacity\"") && why.contains("pooler=transaction"),
                 "{why}"
             );
+        }
+    }
+
+    #[test]
+    fn a_shown_address_has_no_password() {
+        for (url, shown) in [
+            (
+                "postgres://u:s3cret@host:5433/drift",
+                "postgres://u@host:5433/drift",
+            ),
+            (
+                "postgresql://u:s3cret@host/drift?sslmode=require&password=s3cret&pooler=off",
+                "postgresql://u@host/drift?sslmode=require&pooler=off",
+            ),
+            ("postgres://host", "postgres://host"),
+            ("sqlite://drift.db?mode=rwc", "sqlite://drift.db?mode=rwc"),
+            // Passwords that are not escaped.
+            ("postgres://u:1/s3cret@host/drift", "postgres://(hidden)"),
+            ("postgres://u:1?s3cret@host/drift", "postgres://(hidden)"),
+            ("postgres://u:1#s3cret@host/drift", "postgres://(hidden)"),
+            ("postgres://u:s3cret@s3cret@host/drift", "postgres://u@host/drift"),
+        ] {
+            assert_eq!(shown_address(url), shown, "{url}");
         }
     }
 

@@ -36,6 +36,7 @@ impl SqliteFile {
     /// The file cannot be opened. The error contains its path.
     pub(super) async fn open(options: &SqliteConnectOptions) -> Result<Self, DbErr> {
         let path = options.get_filename().to_owned();
+        let before = identity(&path);
         let mut anchor = options.connect().await.map_err(|error| unopened(&path, error))?;
         // SQLite opens its log with the first statement that reads.
         sqlx::raw_sql("SELECT count(*) FROM sqlite_schema")
@@ -45,6 +46,13 @@ impl SqliteFile {
         let real = path
             .canonicalize()
             .map_err(|error| unopened(&path, error.into()))?;
+        if before.is_some() && before != identity(&path) {
+            // The connection may have opened the old file.
+            return Err(DbErr::Custom(format!(
+                "the database file {} was replaced while it was opened: try again",
+                path.display()
+            )));
+        }
         let mut log = real.into_os_string();
         log.push("-wal");
         let opened = [path.clone(), log.into()]

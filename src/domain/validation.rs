@@ -5,6 +5,7 @@ use std::io;
 
 use chrono::{DateTime, Datelike as _, Utc};
 use serde_json::{Map, Value};
+use unicode_properties::{GeneralCategory, UnicodeGeneralCategory as _};
 
 /// Maximum size of a spec, in bytes of compact JSON.
 pub const MAX_SPEC_BYTES: usize = 256 * 1024;
@@ -29,6 +30,19 @@ impl InvalidInput {
     pub(crate) fn new(why: impl Into<String>) -> Self {
         Self(why.into())
     }
+}
+
+/// Returns whether a character is invisible or changes how the text around it is shown: a control character, a format
+/// character such as U+202E, which reverses the text after it, or a separator of lines or paragraphs. In the name of a
+/// person, such a character can only deceive the reader.
+pub(crate) fn is_hidden(letter: char) -> bool {
+    matches!(
+        letter.general_category(),
+        GeneralCategory::Control
+            | GeneralCategory::Format
+            | GeneralCategory::LineSeparator
+            | GeneralCategory::ParagraphSeparator
+    )
 }
 
 /// Checks that a text has no U+0000 and at most `max_bytes` bytes.

@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use async_graphql::{Request as GraphqlRequest, Response};
 use axum::Router;
+use axum::extract::MatchedPath;
 use axum::http::header::X_CONTENT_TYPE_OPTIONS;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Request};
 use axum::middleware::{from_fn_with_state, map_response};
@@ -35,6 +36,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
 use tower_http::trace::{DefaultOnResponse, TraceLayer};
+use uuid::Uuid;
 
 use crate::app::App;
 use crate::auth::{Authenticator, PageClient, Session};
@@ -262,13 +264,27 @@ async fn nosniff(mut response: axum::response::Response) -> axum::response::Resp
 }
 
 /// Creates the tracing span of a request. It contains the path without the query string, which may contain a document
-/// and its values.
+/// and its values, and without text of the caller, which may be a token in the wrong place.
 fn span(request: &Request<axum::body::Body>) -> tracing::Span {
     let id = request
         .extensions()
         .get::<RequestId>()
         .and_then(|id| id.header_value().to_str().ok());
-    tracing::info_span!("http", method = %request.method(), path = request.uri().path(), request_id = id)
+    let route = request.extensions().get::<MatchedPath>();
+    let path = route.map_or_else(
+        || "(unknown)".to_owned(),
+        |route| logged_path(route.as_str(), request.uri().path()),
+    );
+    tracing::info_span!("http", method = %request.method(), path, request_id = id)
+}
+
+/// Returns the route of a request, with the ids of the path. Other parts that the caller chooses stay names in braces.
+fn logged_path(route: &str, path: &str) -> String {
+    let parts = route.split('/').zip(path.split('/')).map(|(part, sent)| {
+        let is_id = part.starts_with('{') && Uuid::try_parse(sent).is_ok();
+        if is_id { sent } else { part }
+    });
+    parts.collect::<Vec<_>>().join("/")
 }
 
 #[cfg(test)]
@@ -277,6 +293,19 @@ mod tests {
     use tower::ServiceExt as _;
 
     use super::*;
+
+    #[test]
+    fn a_logged_path_has_ids_and_no_other_text_of_the_caller() {
+        let id = "01899d3c-5e1a-7cc0-8000-0123456789ab";
+        let route = "/api/v1/drift/{id}/accept";
+        assert_eq!(
+            logged_path(route, &format!("/api/v1/drift/{id}/accept")),
+            format!("/api/v1/drift/{id}/accept")
+        );
+        assert_eq!(logged_path(route, "/api/v1/drift/eyJhbGci/accept"), route);
+        assert_eq!(logged_path("/web/{*name}", "/web/a/b"), "/web/{*name}");
+        assert_eq!(logged_path("/", "/"), "/");
+    }
 
     #[tokio::test]
     async fn the_response_after_a_panic_has_every_header() {

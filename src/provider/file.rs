@@ -70,10 +70,14 @@ impl InventoryFile {
     }
 
     /// An invalid file is reported as an error of the provider. Other errors are unchanged.
+    ///
+    /// The report of the run is shown to viewers, so it has the name of the file only. The log has the whole path.
     fn refusal(&self, error: Error) -> Error {
         match error {
             Error::BadUserInput(why) => {
-                Error::Upstream(format!("inventory file {}: {why}", self.path.display()))
+                tracing::warn!(path = %self.path.display(), why, "the inventory file cannot be used");
+                let name = self.path.file_name().unwrap_or_default();
+                Error::Upstream(format!("inventory file {}: {why}", name.display()))
             }
             other => other,
         }

@@ -17,6 +17,7 @@ pub mod terraform_plan;
 pub mod traits;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use entity::sources::SourceKind;
@@ -31,7 +32,7 @@ pub(crate) use self::spool::Key;
 pub use self::spool::Resources;
 use crate::domain::inventory::ListedResource;
 use crate::domain::validation::InvalidInput;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// The listings of all requested kinds of a source.
 #[derive(Clone, Debug)]
@@ -111,6 +112,32 @@ pub trait InventoryProvider: Send + Sync {
         kinds: Option<&'a BTreeSet<String>>,
         now: DateTime<Utc>,
     ) -> BoxFuture<'a, Result<Listing>>;
+
+    /// Checks that the source can be read, without listing all of it. Returns the kinds that may not be read, each with
+    /// the reason.
+    ///
+    /// # Errors
+    ///
+    /// UPSTREAM_UNAVAILABLE if nothing can be read. The message explains how to solve the problem.
+    fn check_access<'a>(
+        &'a self,
+        now: DateTime<Utc>,
+        limit: Duration,
+    ) -> BoxFuture<'a, Result<BTreeMap<String, String>>> {
+        async move {
+            let listing = tokio::time::timeout(limit, self.list(None, now)).await;
+            let listing = listing.map_err(|_| Error::Upstream("it was not read in time".to_owned()))??;
+            let refused = listing
+                .kinds
+                .into_iter()
+                .filter_map(|(kind, listing)| match listing {
+                    KindListing::Complete(_) => None,
+                    KindListing::Incomplete(why) | KindListing::NotReadable(why) => Some((kind, why)),
+                });
+            Ok(refused.collect())
+        }
+        .boxed()
+    }
 
     /// Reads the actions with a number above `after` from the log that the provider keeps. An optional capability: most
     /// providers have no such log. Reads a limited number of actions, the newest ones, and never fails a sync.

@@ -28,7 +28,7 @@ pub(crate) use self::source_states::note_states;
 pub use self::targets::{NewTarget, Saved, TargetChange};
 pub(crate) use self::targets::{
     by_ids, count as count_targets, create, delete, filter_of, find, find_by_name, host_of, list,
-    page as page_of_targets, update,
+    page as page_of_targets, problem_of, update,
 };
 use crate::error::{Error, Result};
 

@@ -42,6 +42,8 @@ fn a_token_identifies_its_subject() {
         json!(7),
         json!(["a"]),
         json!("a\0b"),
+        json!("ada\u{202e}moc.elpmaxe@"),
+        json!("ada\u{200b}@example.com"),
         json!("system"),
     ] {
         let actor = verify(&token(claims(json!({ "email": email })))).unwrap();

@@ -3,6 +3,7 @@
 //! `listing` lists one kind, `run` requests the lists that it needs, `paging` checks that a list is complete, `client`
 //! sends and retries requests within `Limits`, and `map` keeps only the fields that are compared.
 
+mod access;
 mod actions;
 mod address;
 mod client;
@@ -20,6 +21,7 @@ mod run;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
@@ -167,6 +169,14 @@ impl InventoryProvider for DigitalOcean {
 
     fn account(&self) -> BoxFuture<'_, Result<Option<Account>>> {
         async { Ok(Some(self.read_account().await?)) }.boxed()
+    }
+
+    fn check_access<'a>(
+        &'a self,
+        _now: DateTime<Utc>,
+        limit: Duration,
+    ) -> BoxFuture<'a, Result<BTreeMap<String, String>>> {
+        access::check(&self.client, Instant::now() + limit).boxed()
     }
 
     fn list<'a>(

@@ -305,6 +305,20 @@ pub(super) fn secrets_of(target: &targets::Model, now: DateTime<Utc>) -> Vec<Sig
         .collect()
 }
 
+/// Returns what prevents messages to a target that is switched on, as the end of a sentence about it.
+pub(crate) fn problem_of(target: &targets::Model) -> Option<&'static str> {
+    let signs = target.kind == TargetKind::Webhook;
+    match &target.secret {
+        _ if !target.enabled => None,
+        _ if TargetUrl::parse(&target.url.0).is_err() => Some("has an address that cannot be read"),
+        None if signs => Some("has no secret, so that its messages are not signed"),
+        Some(secret) if signs && SigningSecret::parse(&secret.0).is_err() => {
+            Some("has a secret that cannot be read, so that its messages are not signed")
+        }
+        _ => None,
+    }
+}
+
 async fn find_in_txn(txn: &DatabaseTransaction, id: Uuid) -> Result<targets::Model> {
     find(txn, id).await?.ok_or(Error::NotFound("notification target"))
 }

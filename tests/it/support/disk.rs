@@ -194,7 +194,7 @@ fn url(folder: &Path) -> String {
 }
 
 /// Compiles the library that makes the disk fail, once per process, and returns its path.
-fn faulty_disk() -> &'static Path {
+pub(crate) fn faulty_disk() -> &'static Path {
     static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
     LIBRARY.get_or_init(|| {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/support/faulty_disk.c");
