@@ -5,6 +5,7 @@ mod args;
 mod demo;
 mod detect;
 mod grid;
+mod healthcheck;
 mod import;
 mod import_plan;
 mod notify;
@@ -103,6 +104,7 @@ async fn dispatch(cli: Cli) -> Outcome {
     match cli.command {
         Command::Demo(args) => demo::run(&args).await,
         Command::Serve(args) => serve::run(&args).await,
+        Command::Healthcheck(args) => healthcheck::run(&args).await,
         Command::Migrate => migrate().await,
         Command::Sync(args) => sync::run(args).await,
         Command::Detect(args) => detect::run(&args).await,

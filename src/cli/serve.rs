@@ -50,7 +50,7 @@ pub(super) async fn run(args: &ServeArgs) -> Outcome {
         tokio::spawn(async move { issuer.keep_current().await });
     }
     let state = http_state(&app, authenticator, &args.http);
-    let listener = bind(args.http.listen).await?;
+    let listener = bind(args.http.listen()).await?;
     print_line(format_args!("listening on http://{}", listener.local_addr()?))?;
     until(signals.received(), app, state, listener).await
 }

@@ -136,7 +136,7 @@ async fn the_page_may_run_only_its_own_scripts() {
     assert_eq!(page.body.matches("<script").count(), 1);
     assert!(
         page.body
-            .contains("<script type=\"module\" src=\"/web/main.js\"></script>")
+            .contains("<script type=\"module\" src=\"web/main.js\"></script>")
     );
     // XML namespaces are names and not requested.
     for (path, content) in files_of("") {
