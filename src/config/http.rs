@@ -97,14 +97,23 @@ mod tests {
 
     #[test]
     fn a_server_on_all_addresses_is_reached_on_the_loopback_address() {
-        let reached = |listen: &str| ListenArgs { listen: listen.parse().unwrap() }.reachable();
+        let reached = |listen: &str| {
+            ListenArgs {
+                listen: listen.parse().unwrap(),
+            }
+            .reachable()
+        };
         for (listen, expected) in [
             ("0.0.0.0:8080", Some("127.0.0.1:8080")),
             ("[::]:9000", Some("[::1]:9000")),
             ("192.0.2.7:80", Some("192.0.2.7:80")),
             ("127.0.0.1:0", None),
         ] {
-            assert_eq!(reached(listen), expected.map(|text| text.parse().unwrap()), "{listen}");
+            assert_eq!(
+                reached(listen),
+                expected.map(|text| text.parse().unwrap()),
+                "{listen}"
+            );
         }
     }
 }
