@@ -22,7 +22,7 @@ use std::time::Duration;
 use clap::{ArgAction, Args, ValueEnum};
 use secrecy::{ExposeSecret as _, SecretString};
 
-pub(crate) use self::http::HttpArgs;
+pub(crate) use self::http::{HttpArgs, ListenArgs};
 pub(crate) use self::inventory::{InventoryArgs, InventoryConfig, SourceConfig};
 pub(crate) use self::notifications::NotifyArgs;
 pub(crate) use self::parsers::time_of_at_least;

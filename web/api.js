@@ -187,7 +187,7 @@ async function send(token, query, variables, accept, signal) {
     throw new ApiError('UNAUTHENTICATED', 'This is not a token. It contains invalid characters.');
   }
   try {
-    return await fetch('/graphql', { method: 'POST', headers, body: JSON.stringify({ query, variables }), signal });
+    return await fetch('graphql', { method: 'POST', headers, body: JSON.stringify({ query, variables }), signal });
   } catch (error) {
     throw unreachable(error);
   }

@@ -62,7 +62,7 @@ class CoverageView {
 }
 
 function nothing() {
-  return h('div', { class: 'state', testid: 'empty' }, h('p', { class: 'state-title', text: 'There is no inventory yet.' }), h('p', {}, 'Start a sync on ', h('a', { href: '/?view=runs', 'data-route': true, text: 'Runs' }), '.'));
+  return h('div', { class: 'state', testid: 'empty' }, h('p', { class: 'state-title', text: 'There is no inventory yet.' }), h('p', {}, 'Start a sync on ', h('a', { href: './?view=runs', 'data-route': true, text: 'Runs' }), '.'));
 }
 
 /**

@@ -182,7 +182,7 @@ export class DetailView {
   }
 
   #link() {
-    return `${location.origin}/?drift=${this.#id}`;
+    return new URL(`./?drift=${this.#id}`, location.href).href;
   }
 
   /**

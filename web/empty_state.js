@@ -65,7 +65,7 @@ async function describe(context, place) {
  * @param {number} count
  */
 function allSnoozed(count) {
-  const link = h('a', { href: '/?is=snoozed', 'data-route': true, testid: 'show-snoozed', text: 'Show them' });
+  const link = h('a', { href: './?is=snoozed', 'data-route': true, testid: 'show-snoozed', text: 'Show them' });
   return [h('p', { class: 'state-title', text: `${plural(count, 'open drift')} ${count === 1 ? 'is' : 'are'} snoozed.` }), h('p', {}, 'No other drift is open. The values of the snoozed ones still differ. ', link)];
 }
 
@@ -96,8 +96,8 @@ function emptyInbox(managed, unmanaged, freshness, sync, sources) {
     ];
   }
   const compared = sweep.sweepCounts?.resources ?? 0;
-  const runs = () => h('a', { href: '/?view=runs', 'data-route': true, text: 'Runs' });
-  const without = h('p', {}, unmanaged > 0 ? `${plural(unmanaged, 'resource')} ${unmanaged === 1 ? 'has' : 'have'} no spec. ` : '', h('a', { href: '/?view=coverage', 'data-route': true, text: 'Coverage' }));
+  const runs = () => h('a', { href: './?view=runs', 'data-route': true, text: 'Runs' });
+  const without = h('p', {}, unmanaged > 0 ? `${plural(unmanaged, 'resource')} ${unmanaged === 1 ? 'has' : 'have'} no spec. ` : '', h('a', { href: './?view=coverage', 'data-route': true, text: 'Coverage' }));
   const doubts = doubtsOf(freshness, sync, sources);
   if (!freshness.vouched || compared < managed || failed(sweep) || doubts.length > 0) {
     return [
@@ -121,13 +121,13 @@ function emptyInbox(managed, unmanaged, freshness, sync, sources) {
  * @param {number} done the number of steps that are done
  */
 function steps(done) {
-  const runs = (/** @type {string} */ text) => h('a', { href: '/?view=runs', 'data-route': true, text });
+  const runs = (/** @type {string} */ text) => h('a', { href: './?view=runs', 'data-route': true, text });
   /** @type {[string, (HTMLElement | string)[]][]} */
   const all = [
     ['List the inventory', [h('code', { text: 'drift-inbox sync' }), ' or ', runs('Sync now')]],
     [
       'Record what you expect',
-      [h('code', { text: 'drift-inbox import-terraform terraform.tfstate' }), ' or, for the live values, the mutation ', h('code', { text: 'recordBaseline' }), ' in ', h('a', { href: '/graphiql', text: 'GraphiQL' })],
+      [h('code', { text: 'drift-inbox import-terraform terraform.tfstate' }), ' or, for the live values, the mutation ', h('code', { text: 'recordBaseline' }), ' in ', h('a', { href: 'graphiql', text: 'GraphiQL' })],
     ],
     ['Detect drift', [h('code', { text: 'drift-inbox detect' }), ' or ', runs('Detect now')]],
   ];

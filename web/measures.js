@@ -103,7 +103,7 @@ class MeasuresView extends View {
     try {
       const { from, to } = this.#days;
       const parameters = new URLSearchParams({ from, to });
-      const file = await this.#context.api.download(`/export/drifts.${format}?${parameters}`);
+      const file = await this.#context.api.download(`export/drifts.${format}?${parameters}`);
       save(file, `drifts-${from.slice(0, 10)}-to-${lastDay(to)}.${format}`);
       announce('The file was downloaded');
     } catch (error) {

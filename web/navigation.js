@@ -12,7 +12,7 @@ export class Navigation {
   #current = '';
   #links = [
     ...VIEWS.map(({ id, title }) => h('a', { href: routeUrl({ view: id, filters: NO_FILTERS, drift: null }), 'data-route': true, 'data-view': id, text: title })),
-    h('a', { href: '/graphiql', text: 'GraphiQL' }),
+    h('a', { href: 'graphiql', text: 'GraphiQL' }),
   ];
   #menu = h('div', { class: 'nav-menu', id: 'nav-menu', hidden: true });
   #more = h('button', { type: 'button', class: 'quiet nav-more', 'aria-expanded': 'false', 'aria-controls': 'nav-menu', testid: 'nav-more', text: 'More', on: { click: () => this.#toggle(this.#menu.hidden) } });

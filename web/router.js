@@ -69,7 +69,7 @@ function chipsIn(query, dimension, negated) {
  */
 export function unreadParameters(search) {
   const route = parseRoute(search);
-  const read = new URLSearchParams(routeUrl(route).slice(1));
+  const read = new URLSearchParams(routeSearch(route));
   if (route.view === 'inbox') {
     read.set('view', 'inbox');
     read.set('status', 'open');
@@ -79,8 +79,17 @@ export function unreadParameters(search) {
   return [...new Set(unread.map(([name]) => name))];
 }
 
-/** @param {Route} route */
-export function routeUrl(route) {
+/**
+ * Returns the address of a route. It is relative to the page, which a proxy may serve below a path of its own.
+ * @param {Route} route
+ */
+export const routeUrl = (route) => `./${routeSearch(route)}`;
+
+/**
+ * Returns the query of the address of a route, with the question mark. The empty text is the inbox.
+ * @param {Route} route
+ */
+export function routeSearch(route) {
   const query = new URLSearchParams();
   if (route.view !== 'inbox') query.set('view', route.view);
   if (route.view === 'inbox' || route.view === 'history') {
@@ -96,7 +105,7 @@ export function routeUrl(route) {
   if (route.drift !== null) query.set('drift', route.drift);
   if (route.drift !== null && route.revision !== undefined) query.set('revision', String(route.revision));
   const text = query.toString();
-  return text === '' ? '/' : `/?${text}`;
+  return text === '' ? '' : `?${text}`;
 }
 
 /**
@@ -205,7 +214,7 @@ export class Router extends EventTarget {
     // The revision is that of the linked drift.
     if (route.drift !== this.route.drift && change.revision === undefined) delete route.revision;
     const url = routeUrl(route);
-    if (url === location.pathname + location.search) return;
+    if (routeSearch(route) === location.search) return;
     if (how.replace) history.replaceState(null, '', url);
     else history.pushState(null, '', url);
     this.route = route;

@@ -187,7 +187,7 @@ class RulesView extends View {
     if (this.#text !== '') return empty('No rule matches the filter.', html`<button type="button" @click=${() => this.#clearText()}>Clear the filter</button>`);
     if (this.#show === 'attention') return empty('No rule needs a look.', 'Rules without a hit, rules that hide much and rules that end soon are listed here.');
     if (this.#show === 'ended') return empty('No rule has ended.');
-    return empty('No ignore rule is in force.', html`Press <kbd>i</kbd> on a drift to ignore it, or choose one of the <a href="/?view=rules&show=presets" data-route>presets</a>.`);
+    return empty('No ignore rule is in force.', html`Press <kbd>i</kbd> on a drift to ignore it, or choose one of the <a href="./?view=rules&show=presets" data-route>presets</a>.`);
   }
 
   #clearText() {

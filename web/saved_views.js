@@ -4,7 +4,7 @@ import { ApiError, explain } from './api.js';
 import { announce, h } from './dom.js';
 import { visibleLine } from './format.js';
 import { DELETE_VIEW, SAVED_VIEWS, SAVE_VIEW, SET_DEFAULT_VIEW } from './queries.js';
-import { parseRoute, routeUrl } from './router.js';
+import { parseRoute, routeSearch, routeUrl } from './router.js';
 /** @import { Context } from './types.js' */
 
 /**
@@ -24,7 +24,7 @@ export function addressOf(link) {
  * @param {string} address
  */
 export function addressText(address) {
-  return address === '/' ? 'All open drifts' : visibleLine(decodeURIComponent(address.slice(2).replaceAll('+', ' ')));
+  return address === './' ? 'All open drifts' : visibleLine(decodeURIComponent(address.slice(3).replaceAll('+', ' ')));
 }
 
 /**
@@ -193,7 +193,7 @@ export class SavedViewsDialog {
 
   async #save() {
     const { route } = this.#context.router;
-    const link = routeUrl({ ...route, drift: null }).slice(2);
+    const link = routeSearch({ ...route, drift: null }).slice(1);
     const input = { name: this.#name.value.trim(), link, isDefault: this.#default.checked, shared: this.#shared.checked };
     if (await this.#change(SAVE_VIEW, input, `Saved ${input.name}`)) this.#name.value = '';
   }

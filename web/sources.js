@@ -133,7 +133,7 @@ export function stateLines(sources) {
         source.reason !== null && h('span', { class: 'why', title: visible(source.reason), text: visibleLine(short(source.reason)) }),
       ),
     ),
-    ...(more > 0 ? [h('li', {}, h('a', { href: '/?view=runs', 'data-route': true, testid: 'more-sources', text: `and ${more.toLocaleString('en')} more` }))] : []),
+    ...(more > 0 ? [h('li', {}, h('a', { href: './?view=runs', 'data-route': true, testid: 'more-sources', text: `and ${more.toLocaleString('en')} more` }))] : []),
   ];
 }
 

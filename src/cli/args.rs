@@ -11,6 +11,7 @@ use clap::{Arg, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcomma
 use clap_complete::Shell;
 
 use super::config::{InForce, in_force};
+use super::healthcheck::HealthcheckArgs;
 use super::import::ImportArgs;
 use super::import_plan::ImportPlanArgs;
 use super::notify::NotifyArgs;
@@ -67,6 +68,9 @@ pub(super) enum Command {
     /// Serve the page and the API, and run the scheduled jobs
     #[command(after_help = help_end())]
     Serve(Box<ServeArgs>),
+    /// Ask the server of this machine whether it answers, for containers without a shell
+    #[command(after_help = help_end())]
+    Healthcheck(HealthcheckArgs),
     /// Run the missing migrations
     #[command(after_help = help_end())]
     Migrate(BackupArgs),

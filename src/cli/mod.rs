@@ -8,6 +8,7 @@ mod demo;
 mod detect;
 mod doctor;
 mod grid;
+mod healthcheck;
 mod import;
 mod import_plan;
 mod notify;
@@ -109,6 +110,7 @@ async fn dispatch(cli: Cli) -> Outcome {
     match cli.command {
         Command::Demo(args) => demo::run(&args).await,
         Command::Serve(args) => serve::run(&args).await,
+        Command::Healthcheck(args) => healthcheck::run(&args).await,
         Command::Migrate(args) => migrate(&args).await,
         Command::Backup { file } => backup::back_up(&file).await,
         Command::Restore { file } => backup::restore(&file).await,

@@ -60,7 +60,7 @@ pub(super) async fn run(args: &ServeArgs) -> Outcome {
         tracing::warn!("{EXPOSED}");
     }
     let state = http_state(&app, authenticator, &args.http).with_page_client(page_client);
-    let listener = bind(args.http.listen).await?;
+    let listener = bind(args.http.listen()).await?;
     let metrics = match args.http.metrics_listen {
         Some(listen) => Some(serve_metrics(listen, state.clone()).await?),
         None => None,

@@ -52,7 +52,7 @@ fn an_unset_setting_has_its_default() {
     assert!(schedules.sync.is_some() && schedules.detect.is_some());
     let max_age = defaults.max_age.max_age(&defaults.schedule.sync);
     assert!(matches!(max_age, MaxAge::TwiceTheInterval(_)));
-    assert_eq!(defaults.http.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(defaults.http.listen().to_string(), "127.0.0.1:8080");
     assert!(defaults.database.migrate && defaults.http.introspection);
     assert_eq!(
         (

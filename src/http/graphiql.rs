@@ -75,7 +75,8 @@ impl Part {
     /// Returns the URL from which the page loads the file.
     fn source(&self) -> String {
         match self.embedded {
-            Some(_) => format!("/graphiql/{}", self.name),
+            // Relative to the page, which a proxy may serve below a path of its own.
+            Some(_) => format!("graphiql/{}", self.name),
             None => self.url.to_owned(),
         }
     }

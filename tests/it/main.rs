@@ -49,6 +49,7 @@ mod foreign_rows;
 mod forgetting;
 mod graphiql;
 mod guards;
+mod healthcheck;
 #[path = "../../graphql-server/tests/it/http_client.rs"]
 mod http_client;
 mod ignore_rule_presets;
@@ -76,6 +77,7 @@ mod inbox_rules_view;
 mod inbox_saved;
 mod inbox_sign_in;
 mod inbox_sources;
+mod inbox_subpath;
 mod inbox_triage;
 mod inbox_views;
 mod incremental;

@@ -128,6 +128,28 @@ async fn a_file_that_the_client_has_cached_is_not_sent_again() {
     }
 }
 
+/// An address with a slash at its beginning would leave the path below which a proxy serves the page.
+#[test]
+fn no_address_in_the_page_begins_with_a_slash() {
+    let index = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("web/graphiql/index.html"));
+    let mut all = files();
+    all.push(("graphiql/index.html".to_owned(), index.unwrap()));
+    for (path, content) in all.iter().filter(|(path, _)| !path.contains("/vendor/")) {
+        for attribute in ["href", "src", "action"] {
+            for address in ["=\"/", "='/", "=${'/", "=${`/", ": '/", ": `/"] {
+                let begin = format!("{attribute}{address}");
+                assert!(!content.contains(&begin), "{path}: {begin}");
+            }
+        }
+        for call in ["fetch", "download", "load", "import", "replace", "assign", "open"] {
+            for quote in ["'", "`", "\""] {
+                let begin = format!("{call}({quote}/");
+                assert!(!content.contains(&begin), "{path}: {begin}");
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn the_page_may_run_only_its_own_scripts() {
     let page = get(router().await, "/", None).await;
@@ -141,7 +163,7 @@ async fn the_page_may_run_only_its_own_scripts() {
     assert_eq!(page.body.matches("<script").count(), 1);
     assert!(
         page.body
-            .contains("<script type=\"module\" src=\"/web/main.js\"></script>")
+            .contains("<script type=\"module\" src=\"web/main.js\"></script>")
     );
     // XML namespaces are names and not requested.
     for (path, content) in files_of("") {

@@ -67,7 +67,7 @@ async function post(parameters, options, accept, signal) {
   // The headers editor overrides these headers.
   for (const [name, value] of Object.entries(options?.headers ?? {})) headers.set(name, String(value));
   try {
-    return await fetch('/graphql', { method: 'POST', headers, body: JSON.stringify(parameters), signal: signal ?? null });
+    return await fetch('graphql', { method: 'POST', headers, body: JSON.stringify(parameters), signal: signal ?? null });
   } catch (error) {
     throw new Error(`The server cannot be reached: ${error instanceof Error ? error.message : error}`);
   }

@@ -17,7 +17,7 @@ const TABS = [
 export function loadTabs() {
   return Promise.all(
     TABS.map(async ({ file, variables }) => {
-      const query = await load(`/operations/${file}.graphql`);
+      const query = await load(`operations/${file}.graphql`);
       return variables === undefined ? { query } : { query, variables: pretty(variables) };
     }),
   );

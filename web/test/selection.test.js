@@ -99,7 +99,7 @@ test('causes are the same field and values of the same kind, the largest first',
 });
 
 test('a saved link is an address of this page, whatever is stored', () => {
-  assert.equal(addressOf('kind=droplet&group=cause'), '/?kind=droplet&group=cause');
-  assert.equal(addressOf('//evil.example/?kind=droplet&drift=1'), '/');
-  assert.equal(addressOf('token=x&kind=droplet'), '/?kind=droplet');
+  assert.equal(addressOf('kind=droplet&group=cause'), './?kind=droplet&group=cause');
+  assert.equal(addressOf('//evil.example/?kind=droplet&drift=1'), './');
+  assert.equal(addressOf('token=x&kind=droplet'), './?kind=droplet');
 });

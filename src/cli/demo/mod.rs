@@ -66,7 +66,7 @@ pub(super) async fn run(args: &DemoArgs) -> Outcome {
 
 /// Binds the configured address. If none is configured, binds the default port, or a free port if that is in use.
 async fn bind(args: &DemoArgs) -> Result<TcpListener, Failure> {
-    let address = args.http.listen;
+    let address = args.http.listen();
     if !args.any_port {
         return serve::bind(address).await;
     }
