@@ -46,7 +46,7 @@ settings=('DATABASE_URL=sqlite:///data/drift-inbox.db?mode=rwc' RUST_LOG=warn)
 before=$(date +%s%N)
 inside serve >"$root/var/tmp/out" 2>"$root/var/tmp/err" &
 server=$!
-until settings=() inside healthcheck --ready >/dev/null 2>&1; do
+until inside healthcheck --ready >/dev/null 2>&1; do
   kill -0 "$server" 2>/dev/null || { printf 'log=%s\n' "$(tr '\n' ' ' <"$root/var/tmp/err")"; exit 1; }
   sleep 0.02
 done
@@ -65,7 +65,7 @@ settings=('DATABASE_URL=sqlite:///data/drift-inbox.db?mode=rwc' RUST_LOG=warn)
 before=$(date +%s%N)
 inside serve >"$root/var/tmp/out" 2>"$root/var/tmp/err" &
 server=$!
-until settings=() inside healthcheck --ready >/dev/null 2>&1; do
+until inside healthcheck --ready >/dev/null 2>&1; do
   kill -0 "$server" 2>/dev/null || exit 1
   sleep 0.02
 done
