@@ -69,11 +69,13 @@ impl InventoryFile {
         Ok(listing)
     }
 
-    /// An invalid file is reported as an error of the provider. Other errors are unchanged.
+    /// An invalid file is reported as an error of the provider, without its folder: every reader of the inbox sees the
+    /// error of a run. Other errors are unchanged.
     fn refusal(&self, error: Error) -> Error {
         match error {
             Error::BadUserInput(why) => {
-                Error::Upstream(format!("inventory file {}: {why}", self.path.display()))
+                let name = self.path.file_name().unwrap_or(self.path.as_os_str());
+                Error::Upstream(format!("inventory file {}: {why}", name.display()))
             }
             other => other,
         }
