@@ -116,7 +116,11 @@ pub(crate) struct DatabaseArgs {
     #[arg(long, env = "DRIFT_LOCK_TIMEOUT", value_name = "TIME", default_value = shown(WaitLimits::REQUEST.lock))]
     #[arg(value_parser = time_of_at_least(SHORTEST_WAIT))]
     lock_timeout: Duration,
-    /// Longest statement in a writing transaction of a request, on PostgreSQL
+    /// Longest wait of a request for a connection to PostgreSQL
+    #[arg(long, env = "DRIFT_CONNECTION_TIMEOUT", value_name = "TIME")]
+    #[arg(default_value = shown(WaitLimits::REQUEST.connection), value_parser = time_of_at_least(SHORTEST_WAIT))]
+    connection_timeout: Duration,
+    /// Longest statement of a request, on PostgreSQL
     #[arg(long, env = "DRIFT_STATEMENT_TIMEOUT", value_name = "TIME")]
     #[arg(default_value = shown(WaitLimits::REQUEST.statement), value_parser = time_of_at_least(SHORTEST_WAIT))]
     statement_timeout: Duration,
@@ -161,6 +165,7 @@ impl DatabaseArgs {
             wait_limits: WaitLimits {
                 lock: self.lock_timeout,
                 statement: self.statement_timeout,
+                connection: self.connection_timeout,
             },
             backups: self.backups.policy(),
         })

@@ -5,25 +5,26 @@ mod backup;
 mod contention;
 mod diagnosis;
 mod file;
+mod held;
 mod lane;
 pub(crate) mod lists;
 mod pooler;
 mod pools;
 mod probe;
+mod reader;
 mod restore;
 mod rows;
 mod search_index;
 mod time;
+mod transaction;
 mod untested;
 mod usage;
 mod version;
+mod writer;
 
 use std::sync::Arc;
 
-use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, SqliteTransactionMode,
-    TransactionOptions, TransactionTrait,
-};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, TransactionTrait as _};
 use tokio::sync::{Mutex, Notify, watch};
 use tokio::time::{Instant, timeout};
 
@@ -37,12 +38,15 @@ use self::file::SqliteFile;
 use self::lane::Lane;
 use self::pools::Pools;
 pub use self::probe::NotReady;
+use self::reader::Observe;
+pub use self::reader::Reader;
 pub use self::restore::{Restored, restore};
 pub(crate) use self::rows::{
     bytes_at, caught, column, column_at, decodable, decode, json_at, json_of_postgres, text_at,
 };
-use self::untested::is_closed;
+pub use self::transaction::DatabaseTransaction;
 pub(crate) use self::untested::untested_first;
+use self::writer::Writer;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 
@@ -52,22 +56,19 @@ pub const ROWS_PER_INSERT: usize = 500;
 const MIGRATION_LOCK: i64 = 7_236_541;
 /// Maximum number of connections on which a transaction is begun.
 const BEGIN_ATTEMPTS: u32 = 5;
-/// Statement that fails if no transaction is open, or if PostgreSQL has aborted it. It runs before each COMMIT, because
-/// PostgreSQL rolls back an aborted transaction at COMMIT without an error.
-const CHECK_TRANSACTION_OPEN: &str = "SAVEPOINT before_commit";
 
 /// A database. Clones share its connections.
 #[derive(Clone, Debug)]
 pub struct Db {
-    read: DatabaseConnection,
-    write: DatabaseConnection,
+    read: Reader,
+    write: Writer,
     /// Connection of the readiness check. On PostgreSQL it has a pool of its own, so that it does not wait for other
-    /// writers; on SQLite it is the same as `write`.
-    probe: DatabaseConnection,
+    /// queries and writers; on SQLite it is the same as `write`.
+    probe: Writer,
     /// The one connection of SQLite that reads the version of the contents. On PostgreSQL the same as `read`.
-    version: DatabaseConnection,
+    version: Reader,
     /// Closed connection, which `reader` returns while the path leads to a different file than the one opened.
-    closed: DatabaseConnection,
+    closed: Reader,
     file: Option<Arc<SqliteFile>>,
     /// Whether a pooler gives each transaction another connection of PostgreSQL.
     pooled: bool,
@@ -98,12 +99,12 @@ impl Db {
         } else {
             pools::postgres(url, max_connections).await?
         };
-        Self::from_pools(pools, max_connections).await
+        Ok(Self::from_pools(pools, max_connections))
     }
 
-    async fn from_pools(pools: Pools, max_connections: u32) -> Result<Self> {
-        Ok(Self {
-            closed: pools::closed(&pools.read).await?,
+    fn from_pools(pools: Pools, max_connections: u32) -> Self {
+        Self {
+            closed: pools.closed,
             read: pools.read,
             write: pools.write,
             probe: pools.probe,
@@ -116,16 +117,19 @@ impl Db {
             time: Clock::System,
             last_commit: Arc::new(watch::Sender::new(None)),
             probing: Arc::default(),
-        })
+        }
     }
 
     /// Returns the same database with other wait limits.
     #[must_use]
     pub fn with_wait_limits(&self, wait_limits: WaitLimits) -> Self {
-        Self {
+        let mut db = Self {
             wait_limits,
             ..self.clone()
-        }
+        };
+        db.read.limit(wait_limits);
+        db.version.limit(wait_limits);
+        db
     }
 
     /// Waits until this process commits a write. Returns at once if it has committed one since the last call. Writes
@@ -136,7 +140,7 @@ impl Db {
 
     /// Returns the connection for queries. It must not be used for writes. While the path leads to a different file
     /// than the one that was opened, a closed connection is returned, because the old file is outdated.
-    pub fn reader(&self) -> &DatabaseConnection {
+    pub fn reader(&self) -> &Reader {
         match self.check_file() {
             Ok(()) => &self.read,
             Err(error) => {
@@ -147,13 +151,11 @@ impl Db {
     }
 
     /// Calls `observe` for each statement of the returned database and its clones.
-    pub fn observed(
-        mut self,
-        observe: impl Fn(&sea_orm::metric::Info<'_>) + Send + Sync + Clone + 'static,
-    ) -> Self {
-        self.read.set_metric_callback(observe.clone());
-        self.version.set_metric_callback(observe.clone());
-        self.write.set_metric_callback(observe);
+    pub fn observed(mut self, observe: impl Fn(&sea_orm::metric::Info<'_>) + Send + Sync + 'static) -> Self {
+        let observe: Observe = Arc::new(observe);
+        self.read.observe(&observe);
+        self.version.observe(&observe);
+        self.write.observe(&observe);
         self
     }
 
@@ -168,6 +170,29 @@ impl Db {
     ///
     /// The database is unavailable.
     pub async fn is_ready(&self) -> Result<bool> {
+        let newer = match self.backend() {
+            DbBackend::Postgres => {
+                let txn = self.probe.begin(&WaitLimits::JOB, self.pooled).await?;
+                migration::newer(&txn).await?
+            }
+            _ => migration::newer(self.reader()).await?,
+        };
+        if !newer.is_empty() {
+            tracing::warn!(
+                ?newer,
+                "a newer release has migrated this database: upgrade this program soon"
+            );
+        }
+        self.has_all_tables(&WaitLimits::JOB).await
+    }
+
+    /// Returns whether the database has every table that this release needs, within these limits.
+    async fn has_all_tables(&self, limits: &WaitLimits) -> Result<bool> {
+        if self.backend() == DbBackend::Postgres {
+            // On the connection of the checks, because queries may keep all others.
+            let txn = self.probe.begin(limits, self.pooled).await?;
+            return Ok(!migration::is_pending(&txn).await?);
+        }
         Ok(!migration::is_pending(self.reader()).await?)
     }
 
@@ -188,24 +213,42 @@ impl Db {
     async fn apply_migrations(&self) -> Result<()> {
         let db = self.with_wait_limits(WaitLimits::JOB);
         if self.backend() == DbBackend::Postgres {
-            let lock = db.begin().await?;
-            // Another server may migrate for longer than any wait limit.
-            lock.execute_unprepared("SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0")
-                .await?;
-            lock.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
-                .await?;
-            if self.pooled {
-                // Only in a transaction do prepared statements last until they are executed.
-                migration::up(&lock).await?;
-            } else {
-                migration::up(&self.write).await?;
-            }
-            lock.commit().await?;
-            return Ok(());
+            return db.migrate_postgres().await;
         }
         // One transaction, and so one lock, covers both the check for pending migrations and their execution.
-        db.write_txn(|txn| async move { Ok(migration::up(&*txn).await?) })
-            .await
+        db.write_txn(|txn| async move {
+            match txn.as_sqlite() {
+                Some(txn) => Ok(migration::up(txn).await?),
+                None => Ok(()),
+            }
+        })
+        .await
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "migrations need a transaction of SeaORM, and no client waits for them"
+    )]
+    async fn migrate_postgres(&self) -> Result<()> {
+        let connections = self.write.for_migrations();
+        let lock = connections.begin().await?;
+        // Another server may migrate for longer than any wait limit.
+        let settings = "SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0; SET LOCAL jit = off";
+        let forget = if self.pooled {
+            pooler::FORGET_STATEMENTS
+        } else {
+            ""
+        };
+        lock.execute_unprepared(&format!("{forget}{settings}")).await?;
+        lock.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
+            .await?;
+        if self.pooled {
+            // Only in a transaction do prepared statements last until they are executed.
+            migration::up(&lock).await?;
+        } else {
+            migration::up(&connections).await?;
+        }
+        Ok(lock.commit().await?)
     }
 
     /// Runs `work` in a write transaction and commits if it succeeds. If the database aborts the transaction because
@@ -229,10 +272,8 @@ impl Db {
             let txn = Arc::into_inner(txn).ok_or_else(|| {
                 Error::Internal("a transaction was still open after its work ended".to_owned())
             })?;
-            if self.backend() == DbBackend::Postgres {
-                txn.execute_unprepared(CHECK_TRANSACTION_OPEN).await?;
-            }
-            txn.commit().await?;
+            txn.check_open().await?;
+            txn.commit().await.map_err(unconfirmed)?;
             self.check_file()?;
             Ok(outcome)
         };
@@ -246,28 +287,8 @@ impl Db {
         Ok(outcome)
     }
 
-    /// Begins a write transaction. On SQLite it uses BEGIN IMMEDIATE: a transaction that reads first and then writes
-    /// would fail at once if another transaction wrote in between, regardless of the timeout.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "all write transactions begin in this function"
-    )]
     async fn begin_once(&self) -> Result<DatabaseTransaction> {
-        let options = TransactionOptions {
-            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-            ..TransactionOptions::default()
-        };
-        let txn = self.write.begin_with_options(options).await?;
-        if self.backend() == DbBackend::Postgres {
-            let forget = if self.pooled {
-                pooler::FORGET_STATEMENTS
-            } else {
-                ""
-            };
-            txn.execute_unprepared(&format!("{forget}{}", self.wait_limits.as_sql()))
-                .await?;
-        }
-        Ok(txn)
+        Ok(self.write.begin(&self.wait_limits, self.pooled).await?)
     }
 
     /// Begins a write transaction within the wait limits. Tries again if the connection is closed meanwhile, because
@@ -276,7 +297,7 @@ impl Db {
         let begun = async {
             for _ in 1..BEGIN_ATTEMPTS {
                 match self.begin_once().await {
-                    Err(Error::Database(error)) if is_closed(&error) => {
+                    Err(Error::Unavailable(error)) => {
                         tracing::debug!(%error, "beginning a transaction on another connection");
                     }
                     outcome => return outcome,
@@ -316,13 +337,23 @@ impl Db {
     ///
     /// A connection cannot be closed.
     pub async fn close(self) -> Result<()> {
-        self.read.close_by_ref().await?;
-        self.write.close_by_ref().await?;
-        self.probe.close_by_ref().await?;
-        self.version.close_by_ref().await?;
+        self.read.close().await?;
+        self.write.close().await?;
+        self.probe.close().await?;
+        self.version.close().await?;
         if let Some(file) = &self.file {
             file.close().await?;
         }
         Ok(())
+    }
+}
+
+/// Turns the error of a commit into one that tells whether it is known that nothing was committed: the database may have
+/// refused the commit, or only its answer may be missing.
+fn unconfirmed(error: DbErr) -> Error {
+    match Error::from(error) {
+        Error::Unavailable(error) => Error::Unconfirmed(error),
+        Error::Busy(why) => Error::Unconfirmed(DbErr::Custom(why)),
+        other => other,
     }
 }

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use entity::cloud_drift::DriftStatus;
-use sea_orm::{ActiveEnum as _, ConnAcquireErr, DbErr};
+use sea_orm::{ActiveEnum as _, ConnAcquireErr, DbErr, RuntimeErr, sqlx};
 use serde_json::Value;
 
 use crate::domain::retention::ForgetRefusal;
@@ -107,12 +107,18 @@ pub enum Error {
     /// A lock or connection of the database was not free in time. The text is for the log.
     #[error("the database is busy: {0}")]
     Busy(String),
+    /// The connection to the database was lost before anything was written, or none can be made. The error is for the log.
+    #[error("the database does not respond: {0}")]
+    Unavailable(DbErr),
     /// The database is read-only, such as a standby. The text is for the log.
     #[error("the database is read-only: {0}")]
     ReadOnly(String),
     /// The request exceeded its time limit.
     #[error("the request took too long")]
     TimedOut,
+    /// The database has not confirmed a commit, so that it is unknown whether the transaction was committed.
+    #[error("the database has not confirmed a commit: {0}")]
+    Unconfirmed(DbErr),
     /// The database failed.
     #[error("database: {0}")]
     Database(DbErr),
@@ -175,18 +181,19 @@ impl Error {
             Self::JobAlreadyRunning { .. } => "JOB_ALREADY_RUNNING",
             Self::Lagged => "SUBSCRIPTION_LAGGED",
             Self::Upstream(_) => "UPSTREAM_UNAVAILABLE",
-            Self::Busy(_) => "DATABASE_BUSY",
+            Self::Busy(_) | Self::Unavailable(_) => "DATABASE_BUSY",
             Self::ReadOnly(_) => "DATABASE_READ_ONLY",
             Self::TimedOut => "REQUEST_TIMEOUT",
-            Self::Database(_) | Self::Internal(_) => "INTERNAL_SERVER_ERROR",
+            Self::Database(_) | Self::Unconfirmed(_) | Self::Internal(_) => "INTERNAL_SERVER_ERROR",
         }
     }
 
     /// Returns the message for clients, without internal details.
     pub fn public_message(&self) -> String {
         match self {
-            Self::Database(_) | Self::Internal(_) => "internal error".to_owned(),
+            Self::Database(_) | Self::Unconfirmed(_) | Self::Internal(_) => "internal error".to_owned(),
             Self::Busy(_) => "the database is busy: try again".to_owned(),
+            Self::Unavailable(_) => "the database does not respond: try again".to_owned(),
             Self::ReadOnly(_) => "the database is read-only: try again later".to_owned(),
             error => error.to_string(),
         }
@@ -194,7 +201,12 @@ impl Error {
 
     /// Returns whether the cause is internal to the server. Such an error is logged.
     pub(crate) fn is_internal(&self) -> bool {
-        matches!(self, Self::Database(_) | Self::Internal(_))
+        matches!(self, Self::Database(_) | Self::Unconfirmed(_) | Self::Internal(_))
+    }
+
+    /// Returns whether the database did not answer, so that a job may succeed if it is repeated soon.
+    pub(crate) fn is_outage(&self) -> bool {
+        matches!(self, Self::Busy(_) | Self::Unavailable(_) | Self::Unconfirmed(_))
     }
 }
 
@@ -204,8 +216,45 @@ impl From<DbErr> for Error {
             DbErr::ConnectionAcquire(ConnAcquireErr::Timeout) => {
                 Self::Busy("no connection was free in time, or the database does not respond".to_owned())
             }
-            other => Self::Database(other),
+            other => match sqlx_error(&other) {
+                Some(error) if is_timeout(error) => Self::Busy(other.to_string()),
+                Some(error) if is_closed(error) => Self::Unavailable(other),
+                _ => Self::Database(other),
+            },
         }
+    }
+}
+
+fn sqlx_error(error: &DbErr) -> Option<&sqlx::Error> {
+    match error {
+        DbErr::Exec(RuntimeErr::SqlxError(error))
+        | DbErr::Query(RuntimeErr::SqlxError(error))
+        | DbErr::Conn(RuntimeErr::SqlxError(error)) => Some(error),
+        _ => None,
+    }
+}
+
+/// Returns whether a lock was not free in time, a statement took too long, or PostgreSQL did not answer in time.
+fn is_timeout(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(error) => error.kind() == std::io::ErrorKind::TimedOut,
+        // lock_not_available, query_canceled
+        sqlx::Error::Database(error) => {
+            matches!(error.code().as_deref(), Some("55P03" | "57014"))
+        }
+        _ => false,
+    }
+}
+
+/// Returns whether the connection to PostgreSQL was closed, by the server or on the way, or cannot be made at present.
+fn is_closed(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::Tls(_) => true,
+        // Connection exceptions; a server that shuts down, has crashed or is starting; too many connections.
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| {
+            code.starts_with("08") || ["57P01", "57P02", "57P03", "53300"].contains(&code.as_ref())
+        }),
+        _ => false,
     }
 }
 

@@ -47,6 +47,10 @@ const SWEEP_ATTEMPTS: u32 = 300;
 /// Delay before it tries again.
 const SWEEP_PAUSE: Duration = Duration::from_secs(1);
 
+/// Pauses in seconds before the work of a run is repeated whose database did not answer. The run is abandoned if its
+/// heartbeats are missing for longer.
+const OUTAGE_PAUSES: [u64; 5] = [1, 2, 4, 8, 8];
+
 /// Maximum time to record abandoned runs when the process ends.
 const LAST_WRITE: Duration = Duration::from_secs(1);
 
@@ -104,6 +108,14 @@ impl Work {
                 narrowed: !matches!(scope, Scope::All),
                 source: None,
             },
+        }
+    }
+
+    /// Returns whether the work can be done again: not if its listing began before the run, as lines that were sent do.
+    fn can_be_repeated(&self) -> bool {
+        match self {
+            Self::Sync(_, options) => options.place.is_none(),
+            Self::Detect(..) => true,
         }
     }
 
@@ -403,7 +415,12 @@ impl Jobs {
         // The heartbeats have a separate task, so that work that blocks a thread does not stop them.
         let stop = CancellationToken::new();
         let mut heartbeats = tokio::spawn(send_heartbeats(self.db().clone(), run, stop.clone()));
-        let work = AssertUnwindSafe(self.execute(work)).catch_unwind();
+        let work = AssertUnwindSafe(through_outages(
+            "the work of a run",
+            work.can_be_repeated(),
+            || self.execute(&work),
+        ))
+        .catch_unwind();
         let report = tokio::select! {
             worked = work => match worked {
                 Ok(Ok(report)) => report,
@@ -416,7 +433,9 @@ impl Jobs {
             }
         };
         stop.cancel();
-        let row = job_runs::finish(&self.job_db(), run, &report).await?;
+        let db = self.job_db();
+        let finish = || job_runs::finish(&db, run, &report);
+        let row = through_outages("recording the end of a run", true, finish).await?;
         if let Some(outcome) = &row.outcome {
             self.metrics
                 .ran(&job.to_value(), &outcome.to_value(), began.elapsed());
@@ -425,12 +444,12 @@ impl Jobs {
         Ok(row)
     }
 
-    async fn execute(&self, work: Work) -> Result<Report> {
+    async fn execute(&self, work: &Work) -> Result<Report> {
         match work {
             Work::Sync(source, options) => {
                 let options = SyncOptions {
-                    account: source.account,
-                    ..options
+                    account: source.account.clone(),
+                    ..options.clone()
                 };
                 let db = self.job_db();
                 let synced = inventory::sync(&db, &source.name, &*source.provider, &options).await;
@@ -448,9 +467,9 @@ impl Jobs {
                 };
                 // The freshness is read before the sweep, because the sweep may not see a listing that completes
                 // meanwhile.
-                let freshness = freshness::of_scope(self.db(), &scope, &self.inner.max_age).await?;
+                let freshness = freshness::of_scope(self.db(), scope, &self.inner.max_age).await?;
                 let counts =
-                    detection::detect_all(&self.job_db(), &self.inner.clock, &scope, progress).await?;
+                    detection::detect_all(&self.job_db(), &self.inner.clock, scope, progress).await?;
                 causes::fill(&self.job_db()).await?;
                 report::of_sweep(counts, freshness)
             }
@@ -517,6 +536,26 @@ pub(crate) fn outcome_word(outcome: JobOutcome) -> String {
 async fn joined<T>(task: JoinHandle<Result<T>>) -> Result<T> {
     task.await
         .map_err(|error| Error::Internal(format!("job: {error}")))?
+}
+
+/// Repeats `work` a few times while the database does not answer, such as after a restart of the database, if
+/// `can_be_repeated`. Otherwise a run that lost its connection would wait for the next tick of its schedule.
+pub(crate) async fn through_outages<T, F, Fut>(what: &str, can_be_repeated: bool, work: F) -> Result<T>
+where
+    F: Fn() -> Fut,
+    Fut: Future<Output = Result<T>>,
+{
+    let pauses: &[u64] = if can_be_repeated { &OUTAGE_PAUSES } else { &[] };
+    for pause in pauses {
+        match work().await {
+            Err(error) if error.is_outage() => {
+                tracing::warn!(%error, pause, "{what} failed because of the database: repeating it");
+                tokio::time::sleep(Duration::from_secs(*pause)).await;
+            }
+            outcome => return outcome,
+        }
+    }
+    work().await
 }
 
 /// Sends heartbeats of a run until it is stopped or the run is abandoned.

@@ -8,8 +8,8 @@ mod event_window;
 mod feed;
 mod runs;
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use entity::cloud_drift;
 use tokio::sync::{mpsc, oneshot};
@@ -26,6 +26,43 @@ use crate::services::inbox::DriftFilter;
 /// Maximum number of batches queued for a subscriber. Each batch has at most [`feed::BATCH`] drifts, which all queues
 /// share. The limit is high enough for a sweep that opens ten thousand drifts.
 const BACKLOG: usize = 128;
+
+/// Maximum time of one read of a feed. A read that takes longer is given up, and repeated.
+const READ_LIMIT: Duration = Duration::from_secs(5);
+/// Time without a complete poll after which the next failure ends the subscriptions with an error, because their readers
+/// believe to be up to date. With the limit of a read and the pauses between polls, they learn of it within 15 s.
+const SILENCE: Duration = Duration::from_secs(6);
+/// Maximum pause before a failed poll is repeated.
+const MAX_PAUSE: Duration = Duration::from_secs(4);
+
+/// Runs a read of a feed within [`READ_LIMIT`].
+async fn within_limit<T>(read: impl Future<Output = Result<T>>) -> Result<T> {
+    let read = tokio::time::timeout(READ_LIMIT, read).await;
+    read.unwrap_or_else(|_| Err(Error::Busy("a read of the live feed took too long".to_owned())))
+}
+
+/// Returns the pause before the next poll after this number of consecutive failures.
+fn pause_after(failures: u32) -> Duration {
+    Duration::from_secs(1 << failures.min(5)).min(MAX_PAUSE)
+}
+
+/// Why a feed ends subscriptions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// The subscriber reads too slowly.
+    Lagged,
+    /// The database cannot be read.
+    Unread,
+}
+
+impl From<End> for Error {
+    fn from(end: End) -> Self {
+        match end {
+            End::Lagged => Self::Lagged,
+            End::Unread => Self::Busy("the live feed cannot be read".to_owned()),
+        }
+    }
+}
 
 /// A batch of changes for one subscriber.
 #[derive(Clone, Debug)]
@@ -69,7 +106,8 @@ impl Live {
     ///
     /// # Errors
     ///
-    /// BAD_USER_INPUT if the filter is invalid; SUBSCRIPTION_LAGGED if there are too many new events.
+    /// BAD_USER_INPUT if the filter is invalid; SUBSCRIPTION_LAGGED if there are too many new events; DATABASE_BUSY if the
+    /// database does not answer.
     pub async fn subscribe(&self, filter: DriftFilter) -> Result<Subscription> {
         filter.check()?;
         let gone = |_| Error::Internal("the feed of drifts ended".to_owned());
@@ -109,7 +147,7 @@ impl Live {
 #[derive(Debug)]
 pub struct Subscription {
     batches: mpsc::Receiver<ChangeBatch>,
-    lagged: Arc<AtomicBool>,
+    end: Arc<Mutex<Option<End>>>,
 }
 
 impl Subscription {
@@ -117,14 +155,15 @@ impl Subscription {
     ///
     /// # Errors
     ///
-    /// SUBSCRIPTION_LAGGED if the subscriber was disconnected. No batch follows.
+    /// SUBSCRIPTION_LAGGED if the subscriber was disconnected; DATABASE_BUSY if new changes cannot be read. No batch
+    /// follows.
     pub async fn next(&mut self) -> Option<Result<ChangeBatch>> {
         match self.batches.recv().await {
             Some(batch) => Some(Ok(batch)),
-            None => self
-                .lagged
-                .swap(false, Ordering::SeqCst)
-                .then_some(Err(Error::Lagged)),
+            None => {
+                let end = self.end.lock().unwrap_or_else(PoisonError::into_inner).take();
+                end.map(|end| Err(end.into()))
+            }
         }
     }
 }
@@ -133,21 +172,21 @@ impl Subscription {
 struct Subscriber {
     filter: DriftFilter,
     batches: mpsc::Sender<ChangeBatch>,
-    lagged: Arc<AtomicBool>,
+    end: Arc<Mutex<Option<End>>>,
 }
 
 impl Subscriber {
     fn new(filter: DriftFilter) -> (Self, Subscription) {
         let (sender, batches) = mpsc::channel(BACKLOG);
-        let lagged = Arc::new(AtomicBool::new(false));
+        let end = Arc::default();
         let subscription = Subscription {
             batches,
-            lagged: Arc::clone(&lagged),
+            end: Arc::clone(&end),
         };
         let subscriber = Self {
             filter,
             batches: sender,
-            lagged,
+            end,
         };
         (subscriber, subscription)
     }
@@ -162,21 +201,36 @@ impl Subscriber {
             Ok(()) => true,
             Err(mpsc::error::TrySendError::Closed(_)) => false,
             Err(mpsc::error::TrySendError::Full(_)) => {
-                self.disconnect();
+                self.disconnect(End::Lagged);
                 false
             }
         }
     }
 
     /// Disconnects the subscriber. It receives the reason after the batches that are already queued.
-    fn disconnect(&self) {
-        self.lagged.store(true, Ordering::SeqCst);
+    fn disconnect(&self, why: End) {
+        *self.end.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn subscribers_learn_within_15_seconds_that_nothing_can_be_read() {
+        // A poll completes just before, and each later one takes as long as it may.
+        let (mut passed, mut failures) = (Duration::from_secs(2), 0);
+        loop {
+            passed += READ_LIMIT;
+            failures += 1;
+            if passed >= SILENCE {
+                break;
+            }
+            passed += pause_after(failures);
+        }
+        assert!(passed < Duration::from_secs(15), "{passed:?}");
+    }
 
     fn batch(number: u64) -> ChangeBatch {
         ChangeBatch {

@@ -5,21 +5,26 @@
 
 mod notifier;
 mod snoozes;
+mod timer;
+
+use std::sync::Arc;
 
 use tokio::task::JoinHandle;
-use tokio_cron_scheduler::{JobScheduler, JobSchedulerError};
+use tokio_cron_scheduler::JobSchedulerError;
 
 use self::notifier::Notifier;
 pub use self::notifier::notify;
+use self::timer::{Timer, release_later_ticks, watch};
 use crate::app::App;
 use crate::domain::schedule::Schedule;
 use crate::error::Result;
-use crate::jobs::{JobRequest, Scheduled};
+use crate::jobs::{JobRequest, Scheduled, through_outages};
 use crate::services::job_runs::{HEARTBEAT_LIMIT, last_success};
 
 /// The running scheduler.
 pub struct Scheduler {
-    clock: JobScheduler,
+    timer: Arc<Timer>,
+    watching: JoinHandle<()>,
     catching_up: JoinHandle<()>,
     notifier: Notifier,
     snoozes: JoinHandle<()>,
@@ -29,22 +34,13 @@ impl Scheduler {
     /// Starts the schedules, the sender of notifications, the end of snoozes and, in the background, the overdue jobs: the
     /// sync before the sweep.
     pub async fn start(app: &App) -> Result<Self, JobSchedulerError> {
-        let clock = JobScheduler::new().await?;
-        for (request, schedule) in app.timetable() {
-            let app = app.clone();
-            let ticked = schedule.clone();
-            // All code is inside the async block: a panic outside of it would stop the job's schedule permanently.
-            let tick = tokio_cron_scheduler::Job::new_async(schedule.text(), move |_, _| {
-                let (app, request, schedule) = (app.clone(), request.clone(), ticked.clone());
-                Box::pin(async move { tick(&app, request, &schedule).await })
-            })?;
-            clock.add(tick).await?;
-        }
-        clock.start().await?;
+        let timer = Arc::new(Timer::start(app).await?);
+        let watching = tokio::spawn(watch(Arc::clone(&timer), app.clone()));
         let notifier = Notifier::start(app);
         let snoozes = tokio::spawn(snoozes::end_forever(app.clone()));
         let app = app.clone();
         let catching_up = tokio::spawn(async move {
+            release_later_ticks(&app).await;
             if catch_up(&app).await {
                 // The active run may belong to a process that has crashed. It is abandoned after this time.
                 tokio::time::sleep(HEARTBEAT_LIMIT.to_std().unwrap_or_default()).await;
@@ -52,7 +48,8 @@ impl Scheduler {
             }
         });
         Ok(Self {
-            clock,
+            timer,
+            watching,
             catching_up,
             notifier,
             snoozes,
@@ -60,11 +57,12 @@ impl Scheduler {
     }
 
     /// Stops the schedules and the sender of notifications. Active runs continue.
-    pub async fn stop(mut self) -> Result<(), JobSchedulerError> {
+    pub async fn stop(self) -> Result<(), JobSchedulerError> {
+        self.watching.abort();
         self.catching_up.abort();
         self.snoozes.abort();
         self.notifier.stop().await;
-        self.clock.shutdown().await
+        self.timer.stop().await
     }
 }
 
@@ -76,7 +74,8 @@ pub async fn tick(app: &App, request: JobRequest, schedule: &Schedule) {
     let Some(tick) = schedule.newest_tick(app.clock().now()) else {
         return;
     };
-    match app.jobs().start_scheduled(request, Scheduled::Tick(tick)).await {
+    let start = || app.jobs().start_scheduled(request.clone(), Scheduled::Tick(tick));
+    match through_outages("starting a job at its tick", true, start).await {
         Ok(started) => tracing::debug!(?job, %tick, ?started, "tick"),
         Err(error) => tracing::error!(?job, %tick, %error, "starting a job at its tick failed"),
     }

@@ -7,7 +7,7 @@ import { ApiError, isAbort } from './api.js';
 /** @typedef {'off' | 'connecting' | 'live' | 'reconnecting' | 'offline' | 'paused'} LiveState */
 
 const FIRST_DELAY = 500;
-const LONGEST_DELAY = 30_000;
+const LONGEST_DELAY = 10_000;
 /** Milliseconds without data after which the connection is closed. The server sends data every few seconds. */
 const SILENCE = 40_000;
 /** Milliseconds after which a hidden tab disconnects, because a browser allows six connections to a server. */

@@ -54,7 +54,7 @@ mod m20261127_001010_record_accepted_members;
 mod m20261127_001020_forget_with_own_rights;
 mod unknown_migrations;
 
-pub use unknown_migrations::{applied, is_pending, known, up};
+pub use unknown_migrations::{applied, is_pending, known, newer, up};
 
 /// All migrations, oldest first.
 #[derive(Debug)]

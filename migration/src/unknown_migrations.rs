@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use sea_orm_migration::sea_orm::EntityTrait as _;
+use sea_orm_migration::sea_orm::{DbBackend, EntityTrait as _, Statement};
 use sea_orm_migration::{MigratorTraitSelf, prelude::*, seaql_migrations};
 
 use super::Migrator;
@@ -20,10 +20,8 @@ where
     C: ConnectionTrait,
     &'c C: IntoSchemaManagerConnection<'c>,
 {
-    let own = known();
-    let newer = applied(db).await?.into_iter().filter(|name| !own.contains(name));
     let migrator = Tolerant {
-        newer: newer.collect(),
+        newer: newer(db).await?,
     };
     migrator.up(db, None).await
 }
@@ -32,13 +30,19 @@ where
 ///
 /// # Errors
 /// The database is unavailable.
-pub async fn is_pending<'c, C>(db: &'c C) -> Result<bool, DbErr>
-where
-    C: ConnectionTrait,
-    &'c C: IntoSchemaManagerConnection<'c>,
-{
+pub async fn is_pending<C: ConnectionTrait>(db: &C) -> Result<bool, DbErr> {
     let applied = applied(db).await?;
     Ok(known().iter().any(|name| !applied.contains(name)))
+}
+
+/// Returns the names of the migrations that a newer release has applied, oldest first.
+///
+/// # Errors
+/// The database is unavailable.
+pub async fn newer<C: ConnectionTrait>(db: &C) -> Result<Vec<String>, DbErr> {
+    let own = known();
+    let applied = applied(db).await?;
+    Ok(applied.into_iter().filter(|name| !own.contains(name)).collect())
 }
 
 /// The migrations of this release, and the names of those that a newer release has applied.
@@ -85,12 +89,14 @@ pub fn known() -> BTreeSet<String> {
 ///
 /// # Errors
 /// The database is unavailable.
-pub async fn applied<'c, C>(db: &'c C) -> Result<BTreeSet<String>, DbErr>
-where
-    C: ConnectionTrait,
-    &'c C: IntoSchemaManagerConnection<'c>,
-{
-    if !SchemaManager::new(db).has_table("seaql_migrations").await? {
+pub async fn applied<C: ConnectionTrait>(db: &C) -> Result<BTreeSet<String>, DbErr> {
+    let backend = db.get_database_backend();
+    let exists = match backend {
+        DbBackend::Postgres => "SELECT 1 WHERE to_regclass('seaql_migrations') IS NOT NULL",
+        _ => "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'seaql_migrations'",
+    };
+    let exists = db.query_one_raw(Statement::from_string(backend, exists)).await?;
+    if exists.is_none() {
         return Ok(BTreeSet::new());
     }
     let rows = seaql_migrations::Entity::find().all(db).await?;

@@ -55,11 +55,12 @@ fn an_unset_setting_has_its_default() {
     assert_eq!(defaults.http.listen().to_string(), "127.0.0.1:8080");
     assert!(defaults.database.migrate && defaults.http.introspection);
     assert_eq!(
-        (
-            defaults.database.lock_timeout,
-            defaults.database.statement_timeout
-        ),
-        (WaitLimits::REQUEST.lock, WaitLimits::REQUEST.statement)
+        WaitLimits {
+            lock: defaults.database.lock_timeout,
+            statement: defaults.database.statement_timeout,
+            connection: defaults.database.connection_timeout,
+        },
+        WaitLimits::REQUEST
     );
 }
 

@@ -13,13 +13,22 @@ const MAX_ATTEMPTS: u32 = 12;
 /// Interval at which a long wait is logged.
 const LOGGED_EVERY: Duration = Duration::from_secs(10);
 
-/// Maximum time that a transaction waits before it fails with DATABASE_BUSY.
+/// How much longer than the database itself a client waits for the end of a statement. After that, the connection is
+/// taken to be dead.
+const ANSWER: Duration = Duration::from_secs(2);
+/// The limit of the database for one query.
+const QUERY: Duration = Duration::from_secs(60);
+
+/// Maximum time that a query or transaction waits before it fails with DATABASE_BUSY.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WaitLimits {
     /// Limit for a lock that another transaction holds.
     pub lock: Duration,
     /// Limit for one statement; PostgreSQL only.
     pub statement: Duration,
+    /// Limit for a connection to become free, or to be made; PostgreSQL only. Writing transactions wait for earlier ones,
+    /// which wait for locks, so `lock` is added to it.
+    pub connection: Duration,
 }
 
 impl WaitLimits {
@@ -27,16 +36,33 @@ impl WaitLimits {
     pub const REQUEST: Self = Self {
         lock: Duration::from_secs(5),
         statement: Duration::from_secs(15),
+        connection: Duration::from_secs(4),
     };
     /// Limits of jobs, commands and migrations.
     pub(crate) const JOB: Self = Self {
         lock: Duration::from_secs(30),
         statement: Duration::from_secs(600),
+        connection: Duration::from_secs(20),
     };
 
     /// Returns the maximum time to wait for a connection, which is also the time after which no new attempt begins.
     pub(super) fn total(&self) -> Duration {
         self.lock * 2
+    }
+
+    /// Returns the maximum time to wait for a connection of PostgreSQL on which to write.
+    pub(super) fn writer(&self) -> Duration {
+        self.total().min(self.lock + self.connection)
+    }
+
+    /// Returns the maximum time to wait for the answer to a query.
+    pub(super) fn query(&self) -> Duration {
+        self.statement.min(QUERY) + ANSWER
+    }
+
+    /// Returns the maximum time to wait for the answer to a statement of a writing transaction.
+    pub(super) fn write(&self) -> Duration {
+        self.statement + ANSWER
     }
 
     /// Returns the SQL that sets the limits of a PostgreSQL transaction.
@@ -98,8 +124,6 @@ enum Contention {
     Collision,
     /// Another process holds SQLite's write lock.
     WriteLock,
-    /// The lock or statement timeout has passed.
-    TimedOut,
 }
 
 impl Contention {
@@ -109,8 +133,6 @@ impl Contention {
                 // serialization_failure, deadlock_detected. Also foreign_key_violation: a resource that was read
                 // without a lock has been deleted since.
                 "40001" | "40P01" | "23503" => Some(Self::Collision),
-                // lock_not_available, query_canceled.
-                "55P03" | "57014" => Some(Self::TimedOut),
                 _ => None,
             },
             // BUSY_SNAPSHOT, LOCKED_SHAREDCACHE, BUSY_RECOVERY, LOCKED, BUSY_TIMEOUT.
@@ -126,7 +148,6 @@ impl Contention {
         match self {
             Self::Collision => tried < MAX_ATTEMPTS && waited < limits.total(),
             Self::WriteLock => waited < limits.lock,
-            Self::TimedOut => false,
         }
     }
 }
@@ -146,6 +167,17 @@ where
     loop {
         let error = match attempt().await {
             Err(Error::Database(error)) => error,
+            Err(Error::Busy(why)) => {
+                let waited = began.elapsed();
+                tracing::warn!(
+                    why,
+                    database,
+                    ?waited,
+                    tried,
+                    "gave up a transaction because the database is busy"
+                );
+                return Err(Error::Busy(why));
+            }
             outcome => return outcome,
         };
         let code = Code::of(&error);
@@ -179,7 +211,7 @@ where
 
 /// Returns the delay before the next attempt. It grows with each attempt and is randomized, so that two colliding
 /// transactions do not retry together.
-fn pause(tried: u32) -> Duration {
+pub(super) fn pause(tried: u32) -> Duration {
     let spread = u64::from(uuid::Uuid::new_v4().as_bytes()[0]) + 64;
     Duration::from_micros((1_u64 << tried.min(8)) * spread * 8)
 }
@@ -196,13 +228,13 @@ mod tests {
             assert!(!contention.allows(1, limits.total(), &limits));
         }
         assert!(!Contention::Collision.allows(MAX_ATTEMPTS, soon, &limits));
-        assert!(!Contention::TimedOut.allows(1, soon, &limits));
     }
 
     #[test]
     fn the_wait_limits_are_shorter_than_the_request_timeout() {
-        let longest = WaitLimits::REQUEST.total() + WaitLimits::REQUEST.statement;
-        assert!(longest < Duration::from_secs(30));
+        let limits = WaitLimits::REQUEST;
+        assert!(limits.total() + limits.write() < Duration::from_secs(30));
+        assert!(limits.writer() < Duration::from_secs(10) && limits.connection < Duration::from_secs(10));
     }
 
     #[test]

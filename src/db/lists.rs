@@ -3,8 +3,10 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use sea_orm::sea_query::Expr;
-use sea_orm::{ConnectionTrait as _, DatabaseTransaction, DbBackend, DbErr, Value};
+use sea_orm::{ConnectionTrait as _, DbBackend, DbErr, Value};
 use uuid::Uuid;
+
+use super::DatabaseTransaction;
 
 /// The type of a column of a list of rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,14 +5,21 @@
 //! in a second step. Therefore each read is a transaction of its own here, and each transaction begins by deleting
 //! the statements that it finds.
 
+use std::time::Duration;
+
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 use sea_orm::sqlx::{self, ConnectOptions as _, Connection as _};
 
+use tokio::time::timeout;
+
 use super::address::Pooling;
+use super::held;
 
 /// Deletes the prepared statements that earlier transactions left on the connection of the database. The driver numbers
 /// its statements, so that their names would be the same.
 pub(super) const FORGET_STATEMENTS: &str = "DEALLOCATE ALL; ";
+/// Maximum time to begin a read. A pooler may make it wait for a connection of the database.
+const BEGIN: Duration = Duration::from_secs(10);
 /// Setting that a new session gets when it connects. A pooler refuses it, or does not pass it on.
 const OF_THE_SESSION: &str = "drift_inbox.session";
 const IS_SET: &str = "SELECT coalesce(current_setting('drift_inbox.session', true), '') = 'own'";
@@ -73,7 +80,13 @@ pub(super) fn in_transactions(pool: PgPoolOptions, settings: &'static str) -> Pg
         .test_before_acquire(false)
         .after_connect(move |connection, _| Box::pin(run(connection, settings)))
         .before_acquire(move |connection, _| {
-            Box::pin(async move { run(connection, settings).await.map(|()| true) })
+            Box::pin(async move {
+                // Also a test that the other end answers.
+                timeout(BEGIN, run(connection, settings))
+                    .await
+                    .unwrap_or_else(|_| Err(held::silent()))
+                    .map(|()| true)
+            })
         })
         .after_release(|connection, _| {
             Box::pin(async move { run(connection, "COMMIT").await.map(|()| true) })

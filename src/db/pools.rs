@@ -11,11 +11,14 @@ use sea_orm::sqlx::sqlite::{
     SqliteSynchronous,
 };
 use sea_orm::sqlx::{self, ConnectOptions as _, Connection as _};
-use sea_orm::{DatabaseConnection, DbErr, RuntimeErr, SqlxPostgresConnector, SqlxSqliteConnector};
+use sea_orm::{DatabaseConnection, DbErr, RuntimeErr, SqlxSqliteConnector};
+use tokio::time::timeout;
 
 use super::address::{Pooling, pooling, postgres_options};
 use super::file::SqliteFile;
-use super::pooler;
+use super::reader::Reader;
+use super::writer::Writer;
+use super::{held, pooler, untested};
 use crate::error::{Error, Result};
 
 /// Maximum time to wait for a database to start.
@@ -27,26 +30,37 @@ const PAUSE: Duration = Duration::from_secs(1);
 const BUSY_WRITER: Duration = Duration::from_secs(1);
 /// How long a query waits for a lock in SQLite, such as while another process recovers the file.
 const BUSY_READER: Duration = Duration::from_secs(5);
-/// How long a query waits for a connection.
+/// How long a query of SQLite waits for a connection.
 const READ_ACQUIRE: Duration = Duration::from_secs(10);
-/// Maximum time to wait for a write connection. Write transactions have shorter limits of their own.
+/// Maximum time to wait for a write connection of SQLite. Write transactions have shorter limits of their own.
 const WRITE_ACQUIRE: Duration = Duration::from_secs(300);
+/// Maximum time to wait for a connection of PostgreSQL. Each use has a shorter limit of its own.
+const POSTGRES_ACQUIRE: Duration = Duration::from_secs(30);
+/// How long an idle connection may take to answer before it is replaced.
+const PING: Duration = Duration::from_secs(2);
 /// Limits the time of a query in PostgreSQL, so that queries of disconnected callers release their connections. Queries
-/// are not compiled, because that takes longer than reading a page.
-const READ_STATEMENT: &str = "SET statement_timeout = '60s'; SET jit = off";
+/// are not compiled, because that takes longer than reading a page. A query waits for a lock only for a moment and is
+/// then repeated, so that it does not keep its connection.
+const READ_STATEMENT: &str = "SET statement_timeout = '60s'; SET lock_timeout = '500ms'; SET jit = off";
 /// The same for a pooler, where a read is a transaction.
-const POOLED_READ: &str = "BEGIN; DEALLOCATE ALL; SET LOCAL statement_timeout = '60s'; SET LOCAL jit = off";
+const POOLED_READ: &str = "BEGIN; DEALLOCATE ALL; SET LOCAL statement_timeout = '60s'; \
+    SET LOCAL lock_timeout = '500ms'; SET LOCAL jit = off";
+/// Makes PostgreSQL 14 and later stop the statement of a connection that was closed. Earlier ones have no such setting.
+const STOP_ABANDONED: &str = "SELECT set_config('client_connection_check_interval', '2s', false) \
+    FROM pg_settings WHERE name = 'client_connection_check_interval'";
 
 /// The connection pools of one database.
 pub(super) struct Pools {
     /// For queries.
-    pub(super) read: DatabaseConnection,
+    pub(super) read: Reader,
     /// For write transactions.
-    pub(super) write: DatabaseConnection,
+    pub(super) write: Writer,
     /// For checks that the database accepts writes. On SQLite the same as `write`.
-    pub(super) probe: DatabaseConnection,
+    pub(super) probe: Writer,
     /// For the version of the contents: one connection on SQLite. On PostgreSQL the same as `read`.
-    pub(super) version: DatabaseConnection,
+    pub(super) version: Reader,
+    /// What queries get while the file is not the one that was opened.
+    pub(super) closed: Reader,
     /// The file of an SQLite database.
     pub(super) file: Option<Arc<SqliteFile>>,
     /// Whether a pooler gives each transaction another connection of PostgreSQL.
@@ -90,10 +104,13 @@ pub(super) async fn sqlite(url: &str, max_connections: u32) -> Result<Pools, DbE
         .connect_with(options.clone())
         .await
         .map_err(failed)?;
-    let write = SqlxSqliteConnector::from_sqlx_sqlite_pool(write);
+    let write = Writer::of_sqlite(SqlxSqliteConnector::from_sqlx_sqlite_pool(write));
+    let version = SqlxSqliteConnector::from_sqlx_sqlite_pool(version_pool(&file, options));
+    let read = Reader::of_sqlite(SqlxSqliteConnector::from_sqlx_sqlite_pool(read));
     Ok(Pools {
-        version: SqlxSqliteConnector::from_sqlx_sqlite_pool(version_pool(&file, options)),
-        read: SqlxSqliteConnector::from_sqlx_sqlite_pool(read),
+        version: Reader::of_sqlite(version),
+        closed: Reader::of_sqlite(closed().await?),
+        read,
         probe: write.clone(),
         write,
         file: Some(file),
@@ -157,7 +174,9 @@ async fn is_clean_sqlite(connection: &mut SqliteConnection) -> bool {
 /// Opens the pools of a PostgreSQL database. Does not use SeaORM's `Database::connect`, whose tracing span contains
 /// the address with its password.
 ///
-/// Queries have a pool of their own, so that writers waiting for a lock never block reads.
+/// Queries have a pool of their own, so that writers waiting for a lock never block reads. The checks have one
+/// connection, so that they do not wait for either. No pool keeps a minimum of connections: while the database is silent, it
+/// would try for minutes to open them, and these places would be missing.
 pub(super) async fn postgres(url: &str, max_connections: u32) -> Result<Pools> {
     let options = postgres_options(url).map_err(failed)?;
     let pooling = pooling(url).map_err(invalid)?;
@@ -167,14 +186,12 @@ pub(super) async fn postgres(url: &str, max_connections: u32) -> Result<Pools> {
     let writers = (max_connections / 3).max(2);
     let readers = max_connections.saturating_sub(writers).max(1);
     let write = clean_postgres_pool(writers)
-        .min_connections(1)
-        .acquire_timeout(WRITE_ACQUIRE)
         .connect_with(options.clone())
         .await
         .map_err(failed)?;
     let read = PgPoolOptions::new()
         .max_connections(readers)
-        .acquire_timeout(READ_ACQUIRE);
+        .acquire_timeout(POSTGRES_ACQUIRE);
     let read = if pooled {
         // Connects later, because a connection that was never used would not end its transaction.
         pooler::in_transactions(read, POOLED_READ).connect_lazy_with(options.clone())
@@ -182,15 +199,14 @@ pub(super) async fn postgres(url: &str, max_connections: u32) -> Result<Pools> {
         let read = tested_unless_repeated(read).connect_with(options.clone());
         read.await.map_err(failed)?
     };
-    let probe = clean_postgres_pool(1)
-        .acquire_timeout(READ_ACQUIRE)
-        .connect_lazy_with(options);
-    let read = SqlxPostgresConnector::from_sqlx_postgres_pool(read);
+    let read = Reader::of_postgres(read);
+    let checks = clean_postgres_pool(1).connect_lazy_with(options);
     Ok(Pools {
         version: read.clone(),
+        closed: read.clone(),
         read,
-        write: SqlxPostgresConnector::from_sqlx_postgres_pool(write),
-        probe: SqlxPostgresConnector::from_sqlx_postgres_pool(probe),
+        write: Writer::of_postgres(write),
+        probe: Writer::of_postgres(checks),
         file: None,
         pooled,
     })
@@ -201,19 +217,28 @@ fn invalid(why: impl std::fmt::Display) -> Error {
 }
 
 fn tested_unless_repeated(pool: PgPoolOptions) -> PgPoolOptions {
-    pool.min_connections(1)
-        .test_before_acquire(false)
-        .before_acquire(|connection, _| {
+    pool.test_before_acquire(false)
+        .before_acquire(|connection, used| {
             Box::pin(async move {
-                if !super::untested::is_accepted() {
-                    connection.ping().await?;
+                if !untested::is_accepted(used.idle_for) {
+                    ping(connection).await?;
                 }
                 Ok(true)
             })
         })
         .after_connect(|connection, _| {
-            Box::pin(async move { sqlx::raw_sql(READ_STATEMENT).execute(connection).await.map(drop) })
+            Box::pin(async move {
+                sqlx::raw_sql(READ_STATEMENT).execute(&mut *connection).await?;
+                sqlx::raw_sql(STOP_ABANDONED).execute(connection).await.map(drop)
+            })
         })
+}
+
+/// Tests an idle connection. The other end may be gone without a trace, so the wait for its answer has a limit.
+pub(super) async fn ping(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    timeout(PING, connection.ping())
+        .await
+        .unwrap_or_else(|_| Err(held::silent()))
 }
 
 /// Returns the options of connections to a pooler.
@@ -235,6 +260,9 @@ fn for_pooler(options: PgConnectOptions) -> Result<PgConnectOptions> {
 fn clean_postgres_pool(max_connections: u32) -> PgPoolOptions {
     PgPoolOptions::new()
         .max_connections(max_connections)
+        .acquire_timeout(POSTGRES_ACQUIRE)
+        .test_before_acquire(false)
+        .before_acquire(|connection, _| Box::pin(async move { ping(connection).await.map(|()| true) }))
         .after_release(|connection, _| {
             Box::pin(async move {
                 let clean = is_clean_postgres(connection).await;
@@ -290,20 +318,11 @@ async fn wait_for_postgres(options: &PgConnectOptions, pooling: Pooling) -> Resu
     }
 }
 
-/// Returns a closed pool for the same type of database. Each use of it fails at once.
-pub(super) async fn closed(of: &DatabaseConnection) -> Result<DatabaseConnection, DbErr> {
-    let closed = match of.get_database_backend() {
-        sea_orm::DbBackend::Sqlite => {
-            let options = SqliteConnectOptions::new().in_memory(true);
-            let pool = sqlx::Pool::<sqlx::Sqlite>::connect_lazy_with(options);
-            SqlxSqliteConnector::from_sqlx_sqlite_pool(pool)
-        }
-        _ => {
-            let pool =
-                sqlx::Pool::<sqlx::Postgres>::connect_lazy_with(PgConnectOptions::new_without_pgpass());
-            SqlxPostgresConnector::from_sqlx_postgres_pool(pool)
-        }
-    };
+/// Returns a closed pool of SQLite. Each use of it fails at once.
+async fn closed() -> Result<DatabaseConnection, DbErr> {
+    let options = SqliteConnectOptions::new().in_memory(true);
+    let pool = sqlx::Pool::<sqlx::Sqlite>::connect_lazy_with(options);
+    let closed = SqlxSqliteConnector::from_sqlx_sqlite_pool(pool);
     closed.close_by_ref().await?;
     Ok(closed)
 }

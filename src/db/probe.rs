@@ -18,6 +18,7 @@ const PROOF_LIFETIME: Duration = Duration::from_secs(3);
 const WAIT_LIMITS: WaitLimits = WaitLimits {
     lock: Duration::from_millis(1_500),
     statement: Duration::from_millis(1_500),
+    connection: Duration::from_millis(1_500),
 };
 /// Statement that writes one row, which all servers share, so that the table does not grow.
 const INCREMENT: &str = "INSERT INTO write_probe (id, writes) VALUES (1, 1) \
@@ -50,13 +51,13 @@ impl Db {
     pub async fn check_ready(&self) -> Result<(), NotReady> {
         self.check_file()
             .map_err(|error| NotReady::new("the file was removed or replaced", error))?;
-        match self.is_ready().await {
+        // One probe at a time; callers that waited reuse its result.
+        let _turn = self.probing.lock().await;
+        match self.has_all_tables(&WAIT_LIMITS).await {
             Ok(true) => {}
             Ok(false) => return Err(NotReady::new("migrations are missing", "migrations are missing")),
             Err(error) => return Err(NotReady::new("does not respond", error)),
         }
-        // One probe at a time; callers that waited reuse its result.
-        let _turn = self.probing.lock().await;
         if self.last_commit().is_some_and(|at| at.elapsed() < PROOF_LIFETIME) {
             return Ok(());
         }

@@ -1,10 +1,15 @@
 //! The indexes of searches in PostgreSQL. They need the extension pg_trgm, which a server may not offer or not permit.
 //! Therefore they are no migration: without them, everything works, only searches read all resources.
 
+use std::time::Duration;
+
 use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
 
 use super::{Db, MIGRATION_LOCK};
 use crate::error::Result;
+
+/// Maximum time of the creation of an index.
+const CREATION: Duration = Duration::from_secs(6 * 60 * 60);
 
 const IS_MISSING: &str = "SELECT 1 WHERE to_regclass('ix_cloud_resources_search') IS NULL \
     OR to_regclass('ix_cloud_provisioned_search') IS NULL";
@@ -42,7 +47,9 @@ impl Db {
         if self.reader().query_one_raw(is_missing()).await?.is_none() {
             return Ok(());
         }
-        let txn = self.begin().await?;
+        let mut txn = self.begin().await?;
+        // The index of a large table takes its time.
+        txn.limit(CREATION);
         txn.execute_unprepared(&format!(
             "SET LOCAL statement_timeout = 0; SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"
         ))

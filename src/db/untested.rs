@@ -1,11 +1,15 @@
 //! Reads on connections that were not pinged first.
 //!
 //! A pool pings each connection before it hands it out, because the server may have closed it. The ping costs a round
-//! trip. A read that is repeated after a failure does not need it.
+//! trip. A read that is repeated after a failure does not need it, unless the connection was idle: a connection whose
+//! other end has fallen silent does not fail, but waits for a long time.
 
-use sea_orm::{DbErr, RuntimeErr, sqlx};
+use std::time::Duration;
 
 use crate::error::{Error, Result};
+
+/// A connection that was idle for longer is pinged.
+const RECENT: Duration = Duration::from_millis(500);
 
 tokio::task_local! {
     static UNTESTED: ();
@@ -22,7 +26,7 @@ where
     Fut: Future<Output = Result<T>>,
 {
     match UNTESTED.scope((), read()).await {
-        Err(Error::Database(error)) if is_closed(&error) => {
+        Err(Error::Unavailable(error)) => {
             tracing::debug!(%error, "repeating a read on a connection that is tested first");
             read().await
         }
@@ -30,25 +34,7 @@ where
     }
 }
 
-/// Returns whether the connection was closed, by the server or on the way.
-pub(super) fn is_closed(error: &DbErr) -> bool {
-    let (DbErr::Exec(RuntimeErr::SqlxError(error))
-    | DbErr::Query(RuntimeErr::SqlxError(error))
-    | DbErr::Conn(RuntimeErr::SqlxError(error))) = error
-    else {
-        return false;
-    };
-    match &**error {
-        sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::Tls(_) => true,
-        // Connection exceptions, and a server that shuts down, has crashed or is starting.
-        sqlx::Error::Database(error) => error.code().is_some_and(|code| {
-            code.starts_with("08") || ["57P01", "57P02", "57P03"].contains(&code.as_ref())
-        }),
-        _ => false,
-    }
-}
-
-/// Returns whether the current task accepts a connection that was not pinged.
-pub(super) fn is_accepted() -> bool {
-    UNTESTED.try_with(|()| ()).is_ok()
+/// Returns whether the current task accepts a connection that was not pinged and was idle for this time.
+pub(super) fn is_accepted(idle_for: Duration) -> bool {
+    idle_for < RECENT && UNTESTED.try_with(|()| ()).is_ok()
 }

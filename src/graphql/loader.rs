@@ -28,7 +28,6 @@ use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::task::AtomicWaker;
-use sea_orm::DatabaseConnection;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
@@ -39,7 +38,7 @@ use crate::services::inbox::DriftFilter;
 use crate::services::inventory::ListedKind;
 use crate::services::page::{Page, PageRequest};
 use crate::services::{
-    addresses, comments, events, ignore_rules, ignored, inbox, inventory, provisioning, resources,
+    Reader, addresses, comments, events, ignore_rules, ignored, inbox, inventory, provisioning, resources,
     spec_history, spec_sources,
 };
 
@@ -51,14 +50,14 @@ pub(super) type Loaders = DataLoader<Batches, HashMapCache>;
 
 /// A loader that reads all keys of a batch with one statement.
 pub(super) struct Batches {
-    connection: DatabaseConnection,
+    connection: Reader,
     /// All resources of a batch of changes; empty for a request. A load for one resource also loads these resources,
     /// which are probably needed next.
     beside: Arc<[Uuid]>,
 }
 
 impl Batches {
-    fn new(connection: DatabaseConnection, beside: Arc<[Uuid]>) -> Self {
+    fn new(connection: Reader, beside: Arc<[Uuid]>) -> Self {
         Self { connection, beside }
     }
 
@@ -92,12 +91,12 @@ impl Current {
 /// The loaders of subscriptions, by batch of changes. All subscribers that receive a batch share its loaders. A load
 /// for one resource reads the rows of all resources of the batch.
 pub(super) struct BatchLoaders {
-    connection: DatabaseConnection,
+    connection: Reader,
     in_use: Mutex<HashMap<u64, Weak<Loaders>>>,
 }
 
 impl BatchLoaders {
-    pub(super) fn new(connection: DatabaseConnection) -> Arc<Self> {
+    pub(super) fn new(connection: Reader) -> Arc<Self> {
         Arc::new(Self {
             connection,
             in_use: Mutex::default(),
@@ -123,7 +122,7 @@ impl BatchLoaders {
 pub(super) struct Driver(mpsc::UnboundedReceiver<BoxFuture<'static, ()>>);
 
 /// Creates the loaders of one request and their driver.
-pub(super) fn of_request(connection: DatabaseConnection) -> (Loaders, Driver) {
+pub(super) fn of_request(connection: Reader) -> (Loaders, Driver) {
     let (ask, asked) = mpsc::unbounded_channel();
     let spawn = move |batch| {
         // This fails only if the request has ended, so that the batch is no longer needed.

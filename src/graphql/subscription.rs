@@ -26,7 +26,8 @@ pub struct Subscription;
 impl Subscription {
     /// Returns each drift that is detected, changed, accepted, reverted or becomes stale, with its values after the
     /// change; also one that is snoozed, assigned or commented on. Without a status filter, open drifts only. Slow readers
-    /// are disconnected with SUBSCRIPTION_LAGGED; they can query `drifts` to catch up.
+    /// are disconnected with SUBSCRIPTION_LAGGED, and all readers with DATABASE_BUSY if new changes cannot be read; they
+    /// can query `drifts` to catch up.
     #[graphql(guard = "AtLeast(Role::PlatformViewer)")]
     async fn drift_changed(
         &self,
@@ -48,7 +49,8 @@ impl Subscription {
     }
 
     /// Returns each run of a job that begins or ends, on any server or by a command. Slow readers are disconnected with
-    /// SUBSCRIPTION_LAGGED; they can query `jobRuns` to catch up.
+    /// SUBSCRIPTION_LAGGED, and all readers with DATABASE_BUSY if new changes cannot be read; they can query `jobRuns` to
+    /// catch up.
     #[graphql(guard = "AtLeast(Role::PlatformViewer)")]
     async fn job_run_changed(
         &self,

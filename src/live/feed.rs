@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
 use super::event_window::Window;
-use super::{ChangeBatch, SubscribeRequest, Subscriber};
+use super::{ChangeBatch, End, SILENCE, SubscribeRequest, Subscriber, pause_after, within_limit};
 use crate::clock::Clock;
 use crate::db::Db;
 use crate::error::{Error, Result};
@@ -28,8 +28,6 @@ const MIN_POLL_INTERVAL: Duration = Duration::from_millis(50);
 const REST_FACTOR: u32 = 20;
 /// Maximum of that delay: one slow poll, as on a busy machine, must not make subscribers wait much longer.
 const MAX_REST: Duration = Duration::from_millis(1_500);
-/// Maximum interval between polls while the database is unavailable.
-const MAX_POLL_INTERVAL: Duration = Duration::from_secs(30);
 
 pub(super) struct Feed {
     db: Db,
@@ -40,6 +38,8 @@ pub(super) struct Feed {
     batches: u64,
     /// Number of consecutive failed polls.
     failed: u32,
+    /// When the last complete poll ended.
+    completed: Instant,
     last_duration: Duration,
 }
 
@@ -52,6 +52,7 @@ impl Feed {
             window: None,
             batches: 0,
             failed: 0,
+            completed: Instant::now(),
             last_duration: Duration::ZERO,
         }
     }
@@ -90,8 +91,7 @@ impl Feed {
     async fn pause(&self) {
         let rest = rest_after(self.last_duration);
         if self.failed > 0 {
-            let interval = POLL_INTERVAL.saturating_mul(1 << self.failed.min(5));
-            return sleep(interval.min(MAX_POLL_INTERVAL)).await;
+            return sleep(pause_after(self.failed)).await;
         }
         let woken = async {
             sleep(MIN_POLL_INTERVAL.max(rest)).await;
@@ -114,12 +114,16 @@ impl Feed {
                     tracing::info!("the feed of drifts continues");
                 }
                 self.failed = 0;
+                self.completed = Instant::now();
             }
             Err(error) => {
                 if self.failed == 0 {
                     tracing::warn!(%error, "reading the feed of drifts failed: retrying");
                 }
                 self.failed = self.failed.saturating_add(1);
+                if self.completed.elapsed() >= SILENCE {
+                    self.disconnect_all(End::Unread);
+                }
             }
         }
         for request in new {
@@ -127,7 +131,7 @@ impl Feed {
                 Ok(()) => self.add_subscriber(request),
                 // The send fails if the subscriber has left, which needs no handling.
                 Err(Error::Lagged) => _ = request.answer.send(Err(Error::Lagged)),
-                Err(error) => _ = request.answer.send(Err(Error::Internal(error.to_string()))),
+                Err(error) => _ = request.answer.send(Err(Error::Busy(error.to_string()))),
             }
         }
     }
@@ -139,6 +143,21 @@ impl Feed {
         }
     }
 
+    /// Ends all subscriptions. Their readers subscribe again, and load what they have missed.
+    fn disconnect_all(&mut self, why: End) {
+        if !self.subscribers.is_empty() {
+            tracing::warn!(
+                subscribers = self.subscribers.len(),
+                ?why,
+                "ending the subscriptions to drifts"
+            );
+        }
+        for subscriber in self.subscribers.drain(..) {
+            subscriber.disconnect(why);
+        }
+        self.window = None;
+    }
+
     /// Publishes all new events. Events that could not be read are published by a later poll.
     async fn poll(&mut self) -> Result<()> {
         let now = self.clock.now();
@@ -146,12 +165,10 @@ impl Feed {
             .window
             .as_ref()
             .map_or_else(|| Window::first(now), Window::next);
-        let events = transitions_since(self.db.reader(), from, MAX_EVENTS_PER_POLL as u64 + 1).await?;
+        let events = transitions_since(self.db.reader(), from, MAX_EVENTS_PER_POLL as u64 + 1);
+        let events = within_limit(events).await?;
         if events.len() > MAX_EVENTS_PER_POLL {
-            for subscriber in self.subscribers.drain(..) {
-                subscriber.disconnect();
-            }
-            self.window = None;
+            self.disconnect_all(End::Lagged);
             return Err(Error::Lagged);
         }
         let Some(window) = &mut self.window else {
@@ -160,10 +177,12 @@ impl Feed {
         };
         let new_events = window.new_events(from, events);
         for batch in new_events.chunks(BATCH) {
-            let changed = drifts_of(self.db.reader(), batch).await?;
+            let changed = within_limit(drifts_of(self.db.reader(), batch)).await?;
             self.batches += 1;
             publish(&mut self.subscribers, self.batches, changed);
             window.mark_published(batch);
+            // Many changes take longer, but the readers receive them.
+            self.completed = Instant::now();
         }
         window.complete_poll(now);
         Ok(())

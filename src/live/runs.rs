@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use entity::job_runs;
 use tokio::sync::{Mutex, broadcast};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
+use super::{End, SILENCE, pause_after, within_limit};
 use crate::db::Db;
 use crate::error::{Error, Result};
 use crate::services::job_runs as runs;
@@ -27,30 +28,32 @@ const MAX_ACTIVE: usize = 100;
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// Minimum interval between polls, used while this process commits writes.
 const MIN_POLL_INTERVAL: Duration = Duration::from_millis(200);
-/// Maximum interval between polls while the database is unavailable.
-const MAX_POLL_INTERVAL: Duration = Duration::from_secs(30);
+
+/// A change of a run, or the end of the feed.
+type Change = Result<Arc<job_runs::Model>, End>;
 
 /// The feed of runs of a server. It polls only while there are subscribers.
 #[derive(Debug)]
 pub(super) struct RunFeed {
     db: Db,
     /// The sender of the task that polls; `None` if there is no task.
-    sender: Mutex<Option<broadcast::Sender<Arc<job_runs::Model>>>>,
+    sender: Mutex<Option<broadcast::Sender<Change>>>,
 }
 
 /// The receiving end of one subscriber.
 #[derive(Debug)]
-pub struct RunSubscription(broadcast::Receiver<Arc<job_runs::Model>>);
+pub struct RunSubscription(broadcast::Receiver<Change>);
 
 impl RunSubscription {
     /// Returns the next run that has begun or ended; `None` if the feed has ended.
     ///
     /// # Errors
     ///
-    /// SUBSCRIPTION_LAGGED if the subscriber read too slowly. It must not read on.
+    /// SUBSCRIPTION_LAGGED if the subscriber read too slowly; DATABASE_BUSY if new changes cannot be read. It must not read
+    /// on.
     pub async fn next(&mut self) -> Option<Result<Arc<job_runs::Model>>> {
         match self.0.recv().await {
-            Ok(run) => Some(Ok(run)),
+            Ok(change) => Some(change.map_err(Into::into)),
             Err(broadcast::error::RecvError::Lagged(_)) => Some(Err(Error::Lagged)),
             Err(broadcast::error::RecvError::Closed) => None,
         }
@@ -78,7 +81,7 @@ impl RunFeed {
         if let Some(sender) = &*sender {
             return Ok(RunSubscription(sender.subscribe()));
         }
-        let known = state_of(&read(&self.db, &Known::new()).await?);
+        let known = state_of(&within_limit(read(&self.db, &Known::new())).await?);
         let (new, receiver) = broadcast::channel(BACKLOG);
         *sender = Some(new.clone());
         tokio::spawn(Arc::clone(self).run(new, known));
@@ -86,8 +89,8 @@ impl RunFeed {
     }
 
     /// Polls until the last subscriber has left.
-    async fn run(self: Arc<Self>, sender: broadcast::Sender<Arc<job_runs::Model>>, mut known: Known) {
-        let mut failed: u32 = 0;
+    async fn run(self: Arc<Self>, sender: broadcast::Sender<Change>, mut known: Known) {
+        let (mut failed, mut completed): (u32, _) = (0, Instant::now());
         loop {
             self.pause(failed).await;
             {
@@ -98,23 +101,29 @@ impl RunFeed {
                     return;
                 }
             }
-            match read(&self.db, &known).await {
+            match within_limit(read(&self.db, &known)).await {
                 Ok(found) => {
                     let now = state_of(&found);
                     for run in found {
                         if known.get(&run.id) != now.get(&run.id) {
                             // It fails if the last subscriber has just left.
-                            _ = sender.send(Arc::new(run));
+                            _ = sender.send(Ok(Arc::new(run)));
                         }
                     }
                     known = now;
-                    failed = 0;
+                    (failed, completed) = (0, Instant::now());
                 }
                 Err(error) => {
                     if failed == 0 {
                         tracing::warn!(%error, "reading the feed of runs failed: retrying");
                     }
                     failed = failed.saturating_add(1);
+                    if completed.elapsed() >= SILENCE {
+                        // Their readers subscribe again, and load what they have missed.
+                        *self.sender.lock().await = None;
+                        _ = sender.send(Err(End::Unread));
+                        return;
+                    }
                 }
             }
         }
@@ -122,8 +131,7 @@ impl RunFeed {
 
     async fn pause(&self, failed: u32) {
         if failed > 0 {
-            let interval = POLL_INTERVAL.saturating_mul(1 << failed.min(5));
-            return sleep(interval.min(MAX_POLL_INTERVAL)).await;
+            return sleep(pause_after(failed)).await;
         }
         let woken = async {
             sleep(MIN_POLL_INTERVAL).await;
@@ -166,7 +174,7 @@ mod tests {
         let (sender, receiver) = broadcast::channel(2);
         let mut slow = RunSubscription(receiver);
         for _ in 0..3 {
-            sender.send(Arc::new(run())).unwrap();
+            sender.send(Ok(Arc::new(run()))).unwrap();
         }
         assert!(matches!(slow.next().await, Some(Err(Error::Lagged))));
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use entity::cloud_drift::{self, DriftKind, DriftStatus};
 use entity::cloud_provisioned as provisioned;
-use sea_orm::{DatabaseTransaction, EntityTrait, QuerySelect};
+use sea_orm::{EntityTrait, QuerySelect};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -19,7 +19,7 @@ use super::locks::{self, Lock};
 use super::provisioning;
 use super::retirement::retire_one_in_txn;
 use super::spec_sources;
-use crate::db::Db;
+use crate::db::{DatabaseTransaction, Db};
 use crate::domain::acceptance::{AcceptRefusal, Acceptance, decide_accept, is_repetition};
 use crate::domain::detection::{Change, Pair};
 use crate::domain::imports::{owning_state, state_name, will_be_undone};

@@ -4,16 +4,13 @@ use std::collections::{BTreeMap, HashMap};
 
 use entity::cloud_drift::{self, DriftKind, DriftStatus};
 use entity::cloud_provisioned as provisioned;
-use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QuerySelect, QueryTrait,
-    Statement,
-};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, QueryTrait, Statement};
 use serde_json::json;
 use uuid::Uuid;
 
 use super::stored_specs::StoredSpec;
 use crate::db::lists::{self, Type};
-use crate::db::{ROWS_PER_INSERT, column};
+use crate::db::{DatabaseTransaction, ROWS_PER_INSERT, column};
 use crate::domain::addresses::{shell_word, storable};
 use crate::error::Result;
 use crate::provider::terraform_plan::Address;

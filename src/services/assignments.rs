@@ -3,12 +3,12 @@
 use chrono::{DateTime, Utc};
 use entity::cloud_drift as drift;
 use entity::cloud_resource_events::EventType;
-use sea_orm::{ActiveModelTrait as _, ActiveValue::Set, DatabaseTransaction, IntoActiveModel as _};
+use sea_orm::{ActiveModelTrait as _, ActiveValue::Set, IntoActiveModel as _};
 use serde_json::Map;
 use uuid::Uuid;
 
 use super::{events, locks, snoozes};
-use crate::db::Db;
+use crate::db::{DatabaseTransaction, Db};
 use crate::domain::snooze::check_seen;
 use crate::domain::validation::check_text;
 use crate::error::{Error, Result};

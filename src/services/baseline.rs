@@ -3,8 +3,7 @@
 use chrono::{DateTime, Utc};
 use entity::{cloud_provisioned as provisioned, cloud_resources as resources};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, QueryFilter, QueryOrder, QueryResult, QuerySelect,
-    QueryTrait, Select,
+    ColumnTrait, ConnectionTrait, QueryFilter, QueryOrder, QueryResult, QuerySelect, QueryTrait, Select,
 };
 use serde_json::Value;
 use uuid::Uuid;
@@ -13,7 +12,7 @@ use super::locks::{Lock, locked};
 use super::provisioning::{self, NewSpec, SOURCE_BASELINE};
 use super::resources::{ResourceFilter, select};
 use super::stored_specs::{StoredSpec, stored_specs_in_txn};
-use crate::db::{Db, column, decode};
+use crate::db::{DatabaseTransaction, Db, column, decode};
 use crate::domain::baseline::baseline;
 use crate::domain::not_compared::NotCompared;
 use crate::domain::validation::check_spec;

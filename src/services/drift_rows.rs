@@ -9,9 +9,8 @@ use entity::cloud_provisioned as provisioned;
 use entity::cloud_resource_events::EventType;
 use sea_orm::sea_query::{Alias, Expr, ExprTrait, IntoColumnRef, Query};
 use sea_orm::{
-    ActiveEnum, ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait,
-    DatabaseTransaction, DbBackend, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, Select,
-    Statement,
+    ActiveEnum, ActiveModelTrait, ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, DbBackend,
+    DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, Select, Statement,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -22,7 +21,7 @@ use super::locks::{Lock, locked};
 use super::snoozes;
 use super::windows::{self, Opening};
 use crate::db::lists::{self, Type};
-use crate::db::{Db, column, decodable};
+use crate::db::{DatabaseTransaction, Db, column, decodable};
 use crate::domain::causes::Cause;
 use crate::domain::detection::{Change, Finding, WHOLE_RESOURCE};
 use crate::domain::severity::Rating;

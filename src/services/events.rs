@@ -4,17 +4,14 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use entity::cloud_resource_events::{self as events, EventType};
-use sea_orm::{
-    ActiveEnum, ConnectionTrait, DatabaseTransaction, DbBackend, EntityName as _, EntityTrait, Iden as _,
-    Statement,
-};
+use sea_orm::{ActiveEnum, ConnectionTrait, DbBackend, EntityName as _, EntityTrait, Iden as _, Statement};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::cells::{Cells, Reader, is_known};
 use super::page::{self, Key, KeyColumns, Order, Page, PageRequest};
 use crate::db::lists::{self, Type};
-use crate::db::{ROWS_PER_INSERT, untested_first};
+use crate::db::{DatabaseTransaction, ROWS_PER_INSERT, untested_first};
 use crate::error::Result;
 
 /// The actor of events that the server itself caused.

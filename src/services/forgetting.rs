@@ -10,7 +10,7 @@ use entity::{
 };
 use sea_orm::{
     ActiveEnum as _, ActiveModelTrait as _, ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait,
-    DatabaseTransaction, EntityTrait, Iterable as _, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    EntityTrait, Iterable as _, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
 };
 use uuid::Uuid;
 
@@ -19,7 +19,7 @@ use super::locks::{self, Lock, locked};
 use super::page::{self, Order, Page, PageRequest};
 use super::stored_specs::{StoredSpec, stored_specs_in_txn};
 use super::totals;
-use crate::db::{Db, column, decode};
+use crate::db::{DatabaseTransaction, Db, column, decode};
 use crate::domain::retention::{
     DeletionFacts, EventClass, decide_forget, event_class, is_closed_by_decision, is_decision,
 };

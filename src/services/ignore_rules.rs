@@ -9,8 +9,8 @@ use entity::{cloud_drift as drift, cloud_resources as resources};
 use entity::{ignore_rule_revisions as revisions, ignore_rules as rules, ignored_differences as ignored};
 use sea_orm::sea_query::{Expr, ExprTrait as _};
 use sea_orm::{
-    ActiveModelTrait as _, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait,
-    IntoActiveModel as _, QueryFilter, QueryOrder, QuerySelect, QueryTrait as _, Select,
+    ActiveModelTrait as _, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel as _,
+    QueryFilter, QueryOrder, QuerySelect, QueryTrait as _, Select,
 };
 use uuid::Uuid;
 
@@ -23,7 +23,7 @@ use super::events::SYSTEM;
 use super::locks::{Lock, locked};
 use super::page::{self, Order, Page, PageRequest};
 use crate::clock::Clock;
-use crate::db::{Db, column, decodable};
+use crate::db::{DatabaseTransaction, Db, column, decodable};
 use crate::domain::ignore_rules::{Definition, IgnoreRule, IgnoreRules};
 use crate::domain::validation::{MAX_TEXT_BYTES, check_text, check_time};
 use crate::error::{Conflict, Error, Result};

@@ -7,8 +7,8 @@ use entity::cloud_resource_events::EventType;
 use entity::ignored_differences as ignored;
 use sea_orm::sea_query::{Expr, ExprTrait as _};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, QueryFilter, QuerySelect,
-    QueryTrait, Select, Statement,
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QuerySelect, QueryTrait, Select,
+    Statement,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::events::NewEvent;
 use super::page::{self, Order, Page, PageRequest};
 use crate::db::lists::{self, Type};
-use crate::db::{column, decodable};
+use crate::db::{DatabaseTransaction, column, decodable};
 use crate::domain::detection::{Ignored, Pair, WHOLE_RESOURCE};
 use crate::domain::ignore_rules::IgnoreRules;
 use crate::error::Result;

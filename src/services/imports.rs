@@ -13,7 +13,7 @@ use sea_orm::sea_query::OnConflict;
 use sea_orm::{
     ActiveModelTrait as _,
     ActiveValue::{Set, Unchanged},
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
 };
 use uuid::Uuid;
 
@@ -25,7 +25,7 @@ use super::locks::{self, Lock};
 use super::provisioning::SOURCE_TERRAFORM;
 use super::retirement;
 use super::stored_specs::StoredSpec;
-use crate::db::Db;
+use crate::db::{DatabaseTransaction, Db};
 use crate::domain::addresses::storable;
 use crate::domain::imports::is_mass_retire;
 use crate::domain::validation::check_text;

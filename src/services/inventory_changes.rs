@@ -5,15 +5,14 @@ use entity::inventory_changes::{self as changes, ChangeType};
 use entity::upkeep;
 use sea_orm::sea_query::{Expr, ExprTrait as _};
 use sea_orm::{
-    ActiveEnum as _, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder,
-    Select, Statement,
+    ActiveEnum as _, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, Select, Statement,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::page::{self, Order, Page, PageRequest};
-use crate::db::Db;
 use crate::db::lists::{self, Type};
+use crate::db::{DatabaseTransaction, Db};
 use crate::domain::validation::{MAX_TEXT_BYTES, check_text, check_time};
 use crate::error::Result;
 

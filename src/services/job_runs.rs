@@ -10,8 +10,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use entity::job_runs::{self as runs, Job, JobOutcome};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter,
-    QueryOrder, QuerySelect, Select,
+    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder,
+    QuerySelect, Select,
 };
 use serde_json::Value;
 use uuid::Uuid;
@@ -20,22 +20,29 @@ pub(crate) use self::claims::claim_after_sync;
 pub use self::claims::{RunRequest, TickClaim, claim, claim_catch_up, claim_tick};
 use super::page::{self, Order, Page, PageRequest};
 use super::totals;
-use crate::db::{Db, decodable};
+use crate::db::{DatabaseTransaction, Db, decodable};
 use crate::domain::freshness::CLOCK_TOLERANCE;
 use crate::error::{Error, Result};
 
 /// Maximum time between heartbeats before a run is abandoned.
 pub(crate) const HEARTBEAT_LIMIT: TimeDelta = TimeDelta::seconds(30);
+/// The same when a person starts a sync, who would have to wait otherwise. A heartbeat is sent every 5 s.
+pub(super) const HEARTBEAT_LIMIT_BY_HAND: TimeDelta = TimeDelta::seconds(15);
 
 const STOPPED: &str = "the run stopped sending heartbeats";
 const AHEAD: &str = "the last heartbeat of the run is in the future: the clock of its server was wrong";
 const STARTED_AHEAD: &str =
     "the start of this run is in the future, because the clock of its server was wrong: the run is ignored";
 
-/// Abandons the active runs that match `which` and whose last heartbeat is too old or too far in the future.
-pub(super) async fn abandon_in_txn(txn: &DatabaseTransaction, which: Expr, now: DateTime<Utc>) -> Result<()> {
+/// Abandons the active runs that match `which` and whose last heartbeat is older than `limit`, or too far in the future.
+pub(super) async fn abandon_in_txn(
+    txn: &DatabaseTransaction,
+    which: Expr,
+    limit: TimeDelta,
+    now: DateTime<Utc>,
+) -> Result<()> {
     let dead = [
-        (runs::Column::HeartbeatAt.lt(now - HEARTBEAT_LIMIT), STOPPED),
+        (runs::Column::HeartbeatAt.lt(now - limit), STOPPED),
         (runs::Column::HeartbeatAt.gt(now + HEARTBEAT_LIMIT), AHEAD),
     ];
     for (dead, why) in dead {
@@ -72,7 +79,7 @@ fn abandoned(now: DateTime<Utc>, why: &str) -> runs::ActiveModel {
 pub async fn heartbeat(db: &Db, run: Uuid) -> Result<bool> {
     db.write_txn(|txn| async move {
         let now = db.time(&*txn).await?;
-        abandon_in_txn(&txn, runs::Column::Id.eq(run), now).await?;
+        abandon_in_txn(&txn, runs::Column::Id.eq(run), HEARTBEAT_LIMIT, now).await?;
         let alive = runs::Entity::update_many()
             .set(runs::ActiveModel {
                 heartbeat_at: Set(now),
@@ -107,7 +114,7 @@ pub struct Report {
 pub async fn finish(db: &Db, run: Uuid, report: &Report) -> Result<runs::Model> {
     db.write_txn(|txn| async move {
         let now = db.time(&*txn).await?;
-        abandon_in_txn(&txn, runs::Column::Id.eq(run), now).await?;
+        abandon_in_txn(&txn, runs::Column::Id.eq(run), HEARTBEAT_LIMIT, now).await?;
         let row = runs::ActiveModel {
             heartbeat_at: Set(now),
             finished_at: Set(Some(now)),
@@ -165,6 +172,36 @@ pub async fn last_success(db: &Db, job: Job, source: Option<&str>) -> Result<Opt
         tracing::warn!(?job, source, %started, "{STARTED_AHEAD}");
     }
     newest_start(select.filter(runs::Column::StartedAt.lte(limit)), db).await
+}
+
+/// Releases the claims of all ticks after `now`, so that they can be claimed again. Returns their number.
+///
+/// # Errors
+///
+/// The database is unavailable.
+pub(crate) async fn release_ticks_after(db: &Db, now: DateTime<Utc>) -> Result<u64> {
+    let later = runs::Column::ScheduledFor.gt(now);
+    let exists = runs::Entity::find()
+        .select_only()
+        .column(runs::Column::Id)
+        .filter(later.clone())
+        .limit(1)
+        .into_tuple::<Uuid>()
+        .one(db.reader())
+        .await?;
+    if exists.is_none() {
+        return Ok(0);
+    }
+    db.write_txn(|txn| {
+        let update = runs::Entity::update_many()
+            .set(runs::ActiveModel {
+                scheduled_for: Set(None),
+                ..Default::default()
+            })
+            .filter(later.clone());
+        async move { Ok(update.exec(&*txn).await?.rows_affected) }
+    })
+    .await
 }
 
 async fn newest_start(select: Select<runs::Entity>, db: &Db) -> Result<Option<DateTime<Utc>>> {

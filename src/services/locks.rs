@@ -5,13 +5,13 @@ use entity::inventory_kinds::ListingOutcome;
 use entity::{cloud_drift, cloud_provisioned, cloud_resources, inventory_kinds};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, QueryFilter,
-    QueryResult, QuerySelect, QueryTrait, Statement,
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryResult,
+    QuerySelect, QueryTrait, Statement,
 };
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::db::{column, decodable};
+use crate::db::{DatabaseTransaction, column, decodable};
 use crate::domain::inventory::LastListing;
 use crate::error::{Error, Result};
 

@@ -56,3 +56,5 @@ pub(crate) mod stored_specs;
 mod totals;
 pub mod undo;
 mod windows;
+
+pub(crate) use crate::db::Reader;

@@ -18,7 +18,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use entity::sources::SourceKind;
 use entity::terraform_plans as plans;
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ActiveValue::Set, DatabaseTransaction, EntityTrait};
+use sea_orm::{ActiveValue::Set, EntityTrait};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
@@ -29,7 +29,7 @@ use super::detection::{Scope, detect_all};
 use super::locks::{self, Lock};
 use super::sources::{self, Registration, check_name};
 use crate::clock::Clock;
-use crate::db::Db;
+use crate::db::{DatabaseTransaction, Db};
 use crate::domain::freshness::is_in_the_future;
 use crate::domain::imports::{SOURCE_TERRAFORM, is_mass_retire};
 use crate::domain::validation::storable;

@@ -7,8 +7,8 @@ use entity::cloud_provisioned as provisioned;
 use entity::cloud_resource_events::EventType;
 use sea_orm::sea_query::{Expr, ExprTrait as _, OnConflict};
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityName as _,
-    EntityTrait, Iden as _, IntoActiveModel, QueryFilter, Statement,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityName as _, EntityTrait,
+    Iden as _, IntoActiveModel, QueryFilter, Statement,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -18,7 +18,7 @@ use super::events::{self, NewEvent};
 use super::locks::{self, Lock};
 use super::spec_history::give_reason_in_txn;
 use super::stored_specs::{StoredSpec, stored_specs_in_txn, version_in_force};
-use crate::db::{Db, ROWS_PER_INSERT, decodable, lists, untested_first};
+use crate::db::{DatabaseTransaction, Db, ROWS_PER_INSERT, decodable, lists, untested_first};
 use crate::domain::imports::owning_state;
 pub use crate::domain::imports::{SOURCE_API, SOURCE_BASELINE, SOURCE_TERRAFORM};
 use crate::domain::not_compared::NotCompared;

@@ -4,11 +4,11 @@
 //! Each difference is found by one statement, whose snapshot has the totals and the rows of the same transactions. It is
 //! added to the totals, so no writer waits, and what others add meanwhile stays.
 
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, Statement};
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use uuid::Uuid;
 
 use super::retention::{claim, finished};
-use crate::db::{Db, column, lists};
+use crate::db::{DatabaseTransaction, Db, column, lists};
 use crate::error::Result;
 
 /// The drifts whose copies of the kind and region differ from their resource, as SQL after FROM.

@@ -5,12 +5,12 @@ use chrono::{DateTime, Utc};
 use entity::{default_views, saved_views as views};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait as _, ConnectionTrait, DatabaseTransaction, EntityTrait as _,
-    PaginatorTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
+    ActiveValue::Set, ColumnTrait as _, ConnectionTrait, EntityTrait as _, PaginatorTrait as _,
+    QueryFilter as _, QueryOrder as _, QuerySelect as _,
 };
 use uuid::Uuid;
 
-use crate::db::{Db, decodable};
+use crate::db::{DatabaseTransaction, Db, decodable};
 use crate::domain::actor::Actor;
 use crate::domain::validation::{MAX_TEXT_BYTES, check_text};
 use crate::error::{Conflict, Error, Result};

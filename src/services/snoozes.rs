@@ -7,15 +7,15 @@ use chrono::{DateTime, Utc};
 use entity::cloud_drift as drift;
 use entity::cloud_resource_events::{self as log, EventType};
 use sea_orm::{
-    ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, ConnectionTrait as _, DatabaseTransaction,
-    EntityTrait as _, IntoActiveModel as _, QueryFilter as _, QueryOrder as _, QueryResult, Statement,
+    ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, ConnectionTrait as _, EntityTrait as _,
+    IntoActiveModel as _, QueryFilter as _, QueryOrder as _, QueryResult, Statement,
 };
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::events::{self, NewEvent, SYSTEM};
 use super::locks;
-use crate::db::{Db, column, decodable, lists};
+use crate::db::{DatabaseTransaction, Db, column, decodable, lists};
 use crate::domain::snooze::{Outdated, Snooze, SnoozeEnd, check_seen};
 use crate::domain::validation::{MAX_TEXT_BYTES, check_text};
 use crate::error::{Error, Result};

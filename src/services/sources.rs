@@ -10,15 +10,14 @@ use entity::sources::{self, SourceKind};
 use entity::terraform_plans as plans;
 use sea_orm::sea_query::{Expr, ExprTrait as _, OnConflict, Query, SelectStatement};
 use sea_orm::{
-    ActiveEnum as _, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait,
-    QueryFilter, QueryOrder,
+    ActiveEnum as _, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder,
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub use self::ending::{Ended, extent, rename, retire};
 use super::inventory;
-use crate::db::{Db, column, decodable};
+use crate::db::{DatabaseTransaction, Db, column, decodable};
 use crate::domain::freshness::{CLOCK_TOLERANCE, MaxAge};
 use crate::domain::schedule::Schedule;
 use crate::domain::sources::{Attempt, SourceState, source_state};

@@ -11,15 +11,13 @@ use entity::{
     spec_versions as versions,
 };
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{
-    ActiveValue::Set, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, QueryResult, Statement,
-};
+use sea_orm::{ActiveValue::Set, ConnectionTrait, DbBackend, EntityTrait, QueryResult, Statement};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::page::{Key, Page, PageRequest};
 use crate::db::lists::{self, Type};
-use crate::db::{column, decode};
+use crate::db::{DatabaseTransaction, column, decode};
 use crate::domain::changes::MemberNames;
 use crate::domain::spec_history::{FieldChange, SpecVersion, field_changes};
 use crate::error::Result;

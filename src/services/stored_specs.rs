@@ -5,14 +5,11 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use entity::cloud_provisioned as provisioned;
-use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QueryResult,
-    QueryTrait,
-};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QueryResult, QueryTrait};
 use uuid::Uuid;
 
 use super::locks::{Lock, locked};
-use crate::db::{column, decode};
+use crate::db::{DatabaseTransaction, column, decode};
 use crate::error::Result;
 
 /// A row of a spec.

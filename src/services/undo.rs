@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use entity::bulk_items::{self, ItemOutcome};
 use entity::cloud_drift::{self as drift, DriftKind};
 use entity::{cloud_provisioned as provisioned, cloud_resources as resources};
-use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -18,7 +18,7 @@ use super::locks::{self, Lock, locked};
 use super::provisioning;
 use super::spec_history::{self, first_from, only, up_to};
 use crate::clock::Clock;
-use crate::db::{Db, decodable};
+use crate::db::{DatabaseTransaction, Db, decodable};
 use crate::domain::spec_history::SpecVersion;
 use crate::domain::undo::{Accepted, LaterVersion, Since, UndoRefusal, UndoneAccept, decide_undo};
 use crate::domain::validation::{MAX_TEXT_BYTES, check_text};

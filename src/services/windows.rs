@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use entity::cloud_drift::DriftKind;
 use entity::inventory_changes::ChangeType;
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, QueryResult, Statement, TryGetable};
+use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Statement, TryGetable};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::inventory_changes::SINCE;
-use crate::db::column;
 use crate::db::lists::{self, Type};
+use crate::db::{DatabaseTransaction, column};
 use crate::domain::detection::Finding;
 use crate::domain::equality::loosely_equal;
 use crate::domain::not_compared::NotCompared;

@@ -12,7 +12,7 @@ use drift_inbox::jobs::JobRequest;
 use drift_inbox::provider::{Account, InventoryProvider, Listing, Presence};
 use drift_inbox::services::inventory::SyncOptions;
 use drift_inbox::services::job_runs::{
-    Report, TickClaim, claim, claim_catch_up, claim_tick, finish, heartbeat,
+    Report, RunRequest, TickClaim, claim, claim_catch_up, claim_tick, finish, heartbeat,
 };
 use entity::job_runs::{self, Job, JobOutcome};
 use futures_util::FutureExt as _;
@@ -196,6 +196,33 @@ async fn a_run_without_a_heartbeat_for_thirty_seconds_is_abandoned() {
 }
 
 #[tokio::test]
+async fn a_person_need_not_wait_for_thirty_seconds_after_the_process_of_a_sync_was_killed() {
+    let t = TestApp::new().await;
+    let of = |source: &str| RunRequest {
+        source: Some(source.to_owned()),
+        ..Job::SyncInventory.into()
+    };
+    let (killed, other) = (
+        claim(t.db(), of("a")).await.unwrap(),
+        claim(t.db(), of("b")).await.unwrap(),
+    );
+    t.later(TimeDelta::seconds(15));
+    let refused = claim(t.db(), of("a")).await.unwrap_err();
+    assert_eq!(refused.code(), "JOB_ALREADY_RUNNING");
+    t.later(TimeDelta::seconds(1));
+    assert_eq!(
+        claim_catch_up(t.db(), of("a")).await.unwrap(),
+        None,
+        "a schedule waits"
+    );
+    claim(t.db(), of("a")).await.unwrap();
+    let runs = t.runs().await;
+    let outcome = |id| runs.iter().find(|run| run.id == id).unwrap().outcome;
+    assert_eq!(outcome(killed.id), Some(JobOutcome::Abandoned));
+    assert_eq!(outcome(other.id), None);
+}
+
+#[tokio::test]
 async fn a_late_finish_does_not_change_an_abandoned_run() {
     let t = TestApp::new().await;
     let silent = begun(&t, Job::SyncInventory).await;
@@ -216,7 +243,7 @@ async fn a_heartbeat_keeps_a_run_alive() {
         t.later(TimeDelta::seconds(25));
         heartbeat(t.db(), alive.id).await.unwrap();
     }
-    t.later(TimeDelta::seconds(30));
+    t.later(TimeDelta::seconds(15));
     let error = claim(t.db(), Job::SyncInventory).await;
     assert_eq!(error.unwrap_err().code(), "JOB_ALREADY_RUNNING");
     assert_eq!(outcomes(&t).await, [Value::Null]);

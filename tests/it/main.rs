@@ -41,6 +41,8 @@ mod drift_changes;
 mod drift_groups;
 mod explain;
 mod failing_disk;
+mod faults_clock;
+mod faults_connections;
 mod faults_table;
 mod flapping;
 mod flat_queries;

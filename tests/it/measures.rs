@@ -61,7 +61,7 @@ async fn add(t: &TestApp, name: &str, opened: &str, closed: Option<(i64, DriftSt
     };
     let inserted = row.clone().into_active_model().reset_all();
     let inserted = &inserted;
-    let insert = |txn: std::sync::Arc<sea_orm::DatabaseTransaction>| async move {
+    let insert = |txn: std::sync::Arc<drift_inbox::db::DatabaseTransaction>| async move {
         drift::Entity::insert(inserted.clone())
             .exec_without_returning(&*txn)
             .await?;
@@ -316,7 +316,7 @@ async fn an_export_has_all_batches_and_refuses_unknown_parameters_and_callers() 
         })
         .collect();
     let rows = &rows;
-    let insert = |txn: std::sync::Arc<sea_orm::DatabaseTransaction>| async move {
+    let insert = |txn: std::sync::Arc<drift_inbox::db::DatabaseTransaction>| async move {
         for chunk in rows.chunks(drift_inbox::db::ROWS_PER_INSERT) {
             drift::Entity::insert_many(chunk.to_vec())
                 .exec_without_returning(&*txn)

@@ -212,7 +212,7 @@ async fn a_full_list_and_a_target_that_is_switched_off_are_refused() {
     let sent = Uuid::now_v7();
     let target_id = ids[0].as_str().unwrap().parse().unwrap();
     let now = t.now();
-    let insert = |txn: std::sync::Arc<sea_orm::DatabaseTransaction>| async move {
+    let insert = |txn: std::sync::Arc<drift_inbox::db::DatabaseTransaction>| async move {
         let message = deliveries::ActiveModel {
             id: Set(sent),
             target_id: Set(target_id),

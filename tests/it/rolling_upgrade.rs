@@ -92,6 +92,11 @@ async fn every_command_works_on_a_database_of_a_newer_release() {
         assert_eq!(synced.code, Some(0), "{}", synced.output());
         let swept = program.run(&["detect"]);
         assert_eq!(swept.code, Some(0), "{}", swept.output());
+        assert!(
+            swept.err.contains("newer release") && swept.err.contains(NEWER),
+            "{}",
+            swept.err
+        );
         let mut running = program.start(&["serve"]);
         let ready = reqwest::get(format!("http://{}/readyz", running.address()))
             .await

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use entity::cloud_drift;
-use sea_orm::DatabaseConnection;
 use uuid::Uuid;
 
 use super::changes;
@@ -13,7 +12,7 @@ use crate::error::Result;
 use crate::services::cells::{Cell, Cells};
 use crate::services::inbox::{self, DriftFilter};
 use crate::services::page::Page;
-use crate::services::{events, provisioning};
+use crate::services::{Reader, events, provisioning};
 
 /// What a page needs besides its rows: specs and events of its resources, changes of its drifts, and the total count.
 #[derive(Default)]
@@ -33,7 +32,7 @@ impl Below {
     ///
     /// BAD_USER_INPUT if the filter is not valid; the database is unavailable.
     pub(super) async fn read(
-        reader: &DatabaseConnection,
+        reader: &Reader,
         plan: &Plan,
         page: &Page<Cells>,
         filter: &DriftFilter,
@@ -62,12 +61,7 @@ impl Below {
     }
 
     /// Reads the specs that are selected or that the changes depend on, and computes the changes.
-    async fn read_specs(
-        &mut self,
-        reader: &DatabaseConnection,
-        plan: &Plan,
-        page: &Page<Cells>,
-    ) -> Result<()> {
+    async fn read_specs(&mut self, reader: &Reader, plan: &Plan, page: &Page<Cells>) -> Result<()> {
         let rows = page.rows.iter().map(|(_, cells)| cells);
         let of_changes = plan.spec_of_changes();
         let resources = match plan.spec_columns() {

@@ -2,7 +2,6 @@
 
 use chrono::{DateTime, Utc};
 use entity::cloud_drift::{self, DriftKind, DriftStatus};
-use sea_orm::DatabaseTransaction;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -10,7 +9,7 @@ use super::warning_in_txn;
 use super::{
     Accepted, Decision, accept_of_resource_in_txn, locked_pair_in_txn, refused_in_txn, resource_of_in_txn,
 };
-use crate::db::Db;
+use crate::db::{DatabaseTransaction, Db};
 use crate::domain::acceptance::{Acceptance, decide_accept};
 use crate::domain::compare::live_value;
 use crate::domain::imports::owning_state;

@@ -4,12 +4,12 @@ use chrono::{DateTime, Utc};
 use entity::bulk_items as items;
 use entity::bulks;
 use entity::cloud_drift::{self as drift, DriftStatus};
-use sea_orm::{ConnectionTrait as _, DatabaseTransaction};
+use sea_orm::ConnectionTrait as _;
 use serde_json::{Value, json};
 
 use super::Action;
 use super::items::refused;
-use crate::db::lists;
+use crate::db::{DatabaseTransaction, lists};
 use crate::domain::snooze::{Snooze, check_seen};
 use crate::domain::undo::UndoRefusal;
 use crate::error::{Error, Result};

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use entity::bulks;
-use sea_orm::{DatabaseTransaction, EntityTrait as _};
+use sea_orm::EntityTrait as _;
 use serde_json::json;
 use uuid::Uuid;
 
 use super::RuleTerms;
 use super::items::{pending_in_txn, record_in_txn, refused};
 use crate::clock::Clock;
-use crate::db::{Db, decodable, lists};
+use crate::db::{DatabaseTransaction, Db, decodable, lists};
 use crate::domain::ignore_rules::Definition;
 use crate::domain::snooze::check_seen;
 use crate::error::{Error, Result};

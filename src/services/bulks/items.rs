@@ -3,14 +3,14 @@
 use entity::bulk_items::{self as items, ItemOutcome};
 use sea_orm::sea_query::{Expr, ExprTrait as _};
 use sea_orm::{
-    ActiveEnum as _, ColumnTrait as _, Condition, ConnectionTrait as _, DatabaseTransaction, DbBackend,
-    EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _, QueryTrait as _, Statement,
+    ActiveEnum as _, ColumnTrait as _, Condition, ConnectionTrait as _, DbBackend, EntityTrait as _,
+    QueryFilter as _, QueryOrder as _, QuerySelect as _, QueryTrait as _, Statement,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::db::lists::{self, Type};
-use crate::db::{Db, column, decodable};
+use crate::db::{DatabaseTransaction, Db, column, decodable};
 use crate::error::{Error, Result};
 use crate::services::locks::{Lock, locked};
 

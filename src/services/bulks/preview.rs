@@ -8,13 +8,13 @@ use entity::bulks;
 use entity::cloud_drift::{self as drift, DriftStatus};
 use entity::cloud_provisioned as provisioned;
 use sea_orm::{
-    ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, DatabaseTransaction, EntityTrait as _,
-    IntoActiveModel as _, QueryFilter as _,
+    ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, EntityTrait as _, IntoActiveModel as _,
+    QueryFilter as _,
 };
 use uuid::Uuid;
 
 use super::{Action, Decider, LIFETIME, MAX_DRIFTS};
-use crate::db::{Db, ROWS_PER_INSERT};
+use crate::db::{DatabaseTransaction, Db, ROWS_PER_INSERT};
 use crate::domain::imports::{owning_state, state_name, will_be_undone};
 use crate::error::{Error, Result};
 use crate::services::inbox::{self, DriftFilter, DriftTime};

@@ -5,8 +5,8 @@ use entity::bulks;
 use entity::cloud_drift as drift;
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, DatabaseTransaction, EntityTrait as _,
-    IntoActiveModel as _, QueryFilter as _,
+    ActiveModelTrait as _, ActiveValue::Set, ColumnTrait as _, EntityTrait as _, IntoActiveModel as _,
+    QueryFilter as _,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::items::{pending_in_txn, pending_resources, record_in_txn, refused};
 use super::{Action, Decider, decide, ignoring};
 use crate::clock::Clock;
-use crate::db::{Db, decodable, lists};
+use crate::db::{DatabaseTransaction, Db, decodable, lists};
 use crate::domain::validation::{MAX_TEXT_BYTES, check_text};
 use crate::error::{Error, Result};
 use crate::services::acceptance::{Decision, accept_of_resource_in_txn};

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, Statement};
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use uuid::Uuid;
 
 use super::marks::OwnChanges;
 use super::plan::{Changing, LARGE_BYTES, counts_of};
 use super::{Planned, SweepCounts, read};
-use crate::db::{Db, lists};
+use crate::db::{DatabaseTransaction, Db, lists};
 use crate::error::Result;
 use crate::services::{drift_rows, ignore_rules};
 

@@ -10,13 +10,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 use entity::{cloud_provisioned as provisioned, sweep_marks, upkeep};
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, QueryFilter,
-    QueryOrder, QuerySelect, QueryTrait, Statement,
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder,
+    QuerySelect, QueryTrait, Statement,
 };
 use uuid::Uuid;
 
 use crate::db::lists::{self, Type};
-use crate::db::{Db, column};
+use crate::db::{DatabaseTransaction, Db, column};
 use crate::error::Result;
 use crate::services::page;
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use entity::cloud_drift::{self as drift, DriftKind};
 use entity::{cloud_provisioned as provisioned, cloud_resources as resources};
-use sea_orm::DatabaseTransaction;
 
+use crate::db::DatabaseTransaction;
 use crate::domain::detection::{Change, Decided, Occasion, Pair, plan_on, value_or_null};
 use crate::domain::equality::loosely_equal;
 use crate::error::Result;

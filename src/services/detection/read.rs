@@ -4,12 +4,11 @@
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-use futures_util::TryStreamExt as _;
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, QueryResult, Statement, StreamTrait};
+use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Statement};
 use uuid::Uuid;
 
 use super::parts::Part;
-use crate::db::{Db, bytes_at, column_at, json_at, lists, text_at};
+use crate::db::{DatabaseTransaction, Db, bytes_at, column_at, json_at, lists, text_at};
 use crate::domain::compare_texts::Texts;
 use crate::error::Result;
 use crate::provider::traits;
@@ -127,16 +126,17 @@ async fn range(
 /// Reads the rows of a statement, until their texts have more than `most` bytes. Returns the rows, and whether others were
 /// left. The rows before do not announce the size of the next ones, so the size is counted as they arrive.
 async fn rows_of(db: &Db, statement: Statement, most: usize) -> Result<(Vec<QueryResult>, bool)> {
-    let mut stream = StreamTrait::stream_raw(db.reader(), statement).await?;
-    let (mut rows, mut bytes) = (Vec::new(), 0);
-    while let Some(row) = stream.try_next().await? {
-        if bytes > most {
-            return Ok((rows, true));
+    let (mut rows, mut bytes, mut is_cut) = (Vec::new(), 0, false);
+    let read = db.reader().read_until(statement, |row| {
+        is_cut = bytes > most;
+        if !is_cut {
+            bytes += texts_of(&row);
+            rows.push(row);
         }
-        bytes += texts_of(&row);
-        rows.push(row);
-    }
-    Ok((rows, false))
+        is_cut
+    });
+    read.await?;
+    Ok((rows, is_cut))
 }
 
 fn select_listed(backend: DbBackend, ids: impl IntoIterator<Item = Uuid>) -> Statement {

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use entity::ignore_rules as rules;
-use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use uuid::Uuid;
 
 use super::{NewRule, Origin, create_in_txn, end_in_txn, sweep};
 use crate::clock::Clock;
-use crate::db::{Db, decodable};
+use crate::db::{DatabaseTransaction, Db, decodable};
 use crate::domain::ignore_rules::FileRule;
 use crate::error::{Error, Result};
 

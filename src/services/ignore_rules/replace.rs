@@ -2,12 +2,12 @@
 
 use chrono::{DateTime, Utc};
 use entity::ignore_rules as rules;
-use sea_orm::{DatabaseTransaction, EntityTrait};
+use sea_orm::EntityTrait;
 use uuid::Uuid;
 
 use super::{NewRule, create_in_txn, end_in_txn, sweep};
 use crate::clock::Clock;
-use crate::db::{Db, decodable};
+use crate::db::{DatabaseTransaction, Db, decodable};
 use crate::error::{Conflict, Error, Result};
 use crate::services::locks::{Lock, locked};
 

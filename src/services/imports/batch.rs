@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use entity::cloud_resources as resources;
-use sea_orm::DatabaseTransaction;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -11,6 +10,7 @@ use super::closing::{PlannedSpec, closed_by};
 use super::result::BatchResult;
 use super::rows::{Specs, key, known_or_new_in_txn, lock_in_txn};
 use super::{Import, RefusedResource, TakenOver, declarations};
+use crate::db::DatabaseTransaction;
 use crate::domain::addresses::storable;
 use crate::domain::detection::is_unsynced;
 use crate::domain::imports::{ImportAction, import_action, may_be_taken_over};

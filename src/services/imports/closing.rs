@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use entity::{cloud_drift as drift, cloud_provisioned as provisioned, cloud_resources as resources};
-use sea_orm::DatabaseTransaction;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::Closing;
+use crate::db::DatabaseTransaction;
 use crate::domain::detection::{Change, Pair, plan};
 use crate::error::Result;
 use crate::provider::traits;

@@ -11,8 +11,7 @@ use entity::{
 };
 use sea_orm::sea_query::ExprTrait as _;
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter,
-    QuerySelect,
+    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect,
 };
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -21,7 +20,7 @@ use super::closing::{PlannedSpec, closed_by};
 use super::result::BatchResult;
 use super::rows::{Key, lock_in_txn, rows_of};
 use super::{Import, RefusedResource};
-use crate::db::{Db, ROWS_PER_INSERT, decodable};
+use crate::db::{DatabaseTransaction, Db, ROWS_PER_INSERT, decodable};
 use crate::domain::imports::{ImportAction, import_action, owning_state};
 use crate::domain::not_compared::NotCompared;
 use crate::domain::validation::{InvalidInput, MAX_TEXT_BYTES, check_text};

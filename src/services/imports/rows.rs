@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use entity::cloud_resources as resources;
 use sea_orm::sea_query::{ExprTrait as _, OnConflict};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter,
-    QueryOrder, QueryTrait,
+    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder,
+    QueryTrait,
 };
 use serde_json::json;
 use uuid::Uuid;
 
 use super::Import;
-use crate::db::{ROWS_PER_INSERT, decodable};
+use crate::db::{DatabaseTransaction, ROWS_PER_INSERT, decodable};
 use crate::error::Result;
 use crate::provider::terraform::{Desired, PROVIDER};
 use crate::services::inventory::UNCLAIMED;

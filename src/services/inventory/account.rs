@@ -3,11 +3,11 @@
 use entity::inventory_kinds as kinds;
 use sea_orm::sea_query::IntoCondition as _;
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter,
-    QuerySelect,
+    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect,
 };
 
 use super::{SyncOptions, UNCLAIMED};
+use crate::db::DatabaseTransaction;
 use crate::error::{Error, Result};
 use crate::provider::{Account, Listing};
 

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use entity::inventory_kinds::{self as kinds, ListingOutcome};
 use sea_orm::sea_query::LockType;
-use sea_orm::{ActiveValue::Set, ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QuerySelect};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -18,7 +18,7 @@ use super::order::claim_listing_in_txn;
 use super::read_stored::{Differing, of_listed, present_in_txn, read};
 use super::write_changes::{Plan, values_of, write_in_txn};
 use super::{SyncCounts, SyncOptions, listed_of};
-use crate::db::{Db, lists};
+use crate::db::{DatabaseTransaction, Db, lists};
 use crate::domain::digest::Digest;
 use crate::domain::inventory::{
     InventoryChange, LastListing, ListedResource, Ownership, Place, Precedence, StoredResource, ownership,

@@ -6,12 +6,12 @@ use entity::inventory_kinds as kinds;
 use entity::inventory_listings as counter;
 use sea_orm::sea_query::{Expr, ExprTrait as _, OnConflict};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait,
-    PaginatorTrait as _, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait, PaginatorTrait as _, QueryFilter,
+    QueryOrder, QuerySelect, QueryTrait,
 };
 
 use super::UNCLAIMED;
-use crate::db::Db;
+use crate::db::{DatabaseTransaction, Db};
 use crate::domain::inventory::{LastListing, Place};
 use crate::error::Result;
 use crate::services::locks::{LAST_LISTING, last_listing};

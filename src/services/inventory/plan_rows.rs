@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use entity::cloud_resources as resources;
 use entity::inventory_kinds::{self as kinds, ListingOutcome};
-use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 use uuid::Uuid;
 
 use super::read_stored::{of_listed, present_in_txn, read};
 use super::write_changes::{Plan, values_of, write_in_txn as write_changes_in_txn};
+use crate::db::DatabaseTransaction;
 use crate::domain::inventory::{InventoryChange, ListedResource, plan_kind};
 use crate::domain::inventory_changes::Before;
 use crate::error::Result;

@@ -7,14 +7,14 @@ use chrono::{DateTime, Utc};
 use entity::cloud_resources as resources;
 use sea_orm::sea_query::{Expr, LockType};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, EntityTrait,
-    QueryFilter, QueryOrder, QueryResult, QuerySelect, QueryTrait, Select, Statement,
+    ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, QueryResult,
+    QuerySelect, QueryTrait, Select, Statement,
 };
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::UNCLAIMED;
-use crate::db::{column, decode};
+use crate::db::{DatabaseTransaction, Reader, column, decode};
 use crate::domain::digest::Digest;
 use crate::domain::inventory::{Ownership, StoredResource, ownership};
 use crate::domain::validation::is_comparable;
@@ -130,7 +130,7 @@ impl Differing {
 /// Compares the rows of a kind with a complete listing of it by a source. Both are read in the order of the provider's ids, and
 /// only the digest of each row is compared.
 pub(super) async fn scan(
-    reader: &DatabaseConnection,
+    reader: &Reader,
     (source, provider, kind): (&str, &str, &str),
     listed: &Resources,
 ) -> Result<Scan> {
@@ -189,7 +189,7 @@ pub(super) async fn stored_kinds<C: ConnectionTrait>(connection: &C, provider: &
 
 /// Reads the rows that follow `after` in the order of the bytes of the provider's ids, without those that are gone.
 async fn range(
-    reader: &DatabaseConnection,
+    reader: &Reader,
     provider: &str,
     kind: &str,
     after: Option<String>,

@@ -10,16 +10,13 @@ use entity::inventory_kinds::{self as kinds, ListingOutcome};
 use entity::sources::{self, SourceKind};
 use entity::{cloud_provisioned as provisioned, cloud_resources as resources};
 use sea_orm::sea_query::{Expr, LockType};
-use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder,
-    QuerySelect,
-};
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
 use super::UNCLAIMED;
 use super::apply_listing::Applying;
 use super::read_stored::Missing;
-use crate::db::{decodable, lists};
+use crate::db::{DatabaseTransaction, decodable, lists};
 use crate::domain::freshness::CLOCK_TOLERANCE;
 use crate::error::Result;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use entity::cloud_resource_events::EventType;
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, Statement, Value};
+use sea_orm::{ConnectionTrait, DbBackend, Statement, Value};
 use serde::Serialize;
 use serde_json::{Map, json};
 use uuid::Uuid;
@@ -13,6 +13,7 @@ use uuid::fmt::Simple;
 use super::SyncCounts;
 use super::read_stored::LISTED_DIGEST;
 use super::seen::{Seen, Values};
+use crate::db::DatabaseTransaction;
 use crate::domain::digest::Digest;
 use crate::domain::inventory::{InventoryChange, ListedResource, StoredResource, WHOLE_ROW};
 use crate::domain::inventory_changes::{Before, field_changes};

@@ -2,16 +2,13 @@
 
 use chrono::{DateTime, Utc};
 use entity::job_runs::{self as runs, Job, JobOutcome, RunTrigger};
-use sea_orm::sea_query::OnConflict;
-use sea_orm::{
-    ActiveValue::Set, ColumnTrait, Condition, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder,
-    QuerySelect,
-};
+use sea_orm::sea_query::{ExprTrait as _, OnConflict};
+use sea_orm::{ActiveValue::Set, ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::abandon_in_txn;
-use crate::db::Db;
+use super::{HEARTBEAT_LIMIT, HEARTBEAT_LIMIT_BY_HAND, abandon_in_txn};
+use crate::db::{DatabaseTransaction, Db};
 use crate::error::{Error, Result};
 use crate::services::page;
 
@@ -150,7 +147,13 @@ async fn attempt_in_txn(
     trigger: Trigger,
 ) -> Result<Attempt> {
     let now = db.time(txn).await?;
-    abandon_in_txn(txn, runs::Column::Job.eq(request.job), now).await?;
+    abandon_in_txn(txn, runs::Column::Job.eq(request.job), HEARTBEAT_LIMIT, now).await?;
+    if request.job == Job::SyncInventory && matches!(trigger, Trigger::Hand) {
+        let same = runs::Column::Job
+            .eq(request.job)
+            .and(runs::Column::Source.eq(request.source.clone()));
+        abandon_in_txn(txn, same, HEARTBEAT_LIMIT_BY_HAND, now).await?;
+    }
     let running = running_in_txn(txn, request).await?;
     let alone = request.job == Job::SyncInventory || !matches!(trigger, Trigger::Hand);
     let row = new_run(request, trigger, now);

@@ -9,13 +9,12 @@ use entity::notification_targets as targets;
 use sea_orm::sea_query::{Expr, ExprTrait as _, LockBehavior, LockType};
 use sea_orm::{
     ActiveEnum as _, ActiveModelTrait as _, ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait,
-    DatabaseTransaction, DbBackend, EntityTrait, PaginatorTrait as _, QueryFilter, QueryOrder, QuerySelect,
-    Select,
+    DbBackend, EntityTrait, PaginatorTrait as _, QueryFilter, QueryOrder, QuerySelect, Select,
 };
 use uuid::Uuid;
 
 use super::targets::find as find_target;
-use crate::db::{Db, decodable, lists};
+use crate::db::{DatabaseTransaction, Db, decodable, lists};
 use crate::domain::notifications::{GIVE_UP_AFTER, retry_delay};
 use crate::error::{Conflict, Error, Result};
 use crate::outgoing::{Answer, TIME_LIMIT};

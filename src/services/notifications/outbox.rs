@@ -7,14 +7,14 @@ use entity::cloud_drift::{DriftKind, Severity};
 use entity::job_runs::{Job, JobOutcome};
 use entity::notification_deliveries::DeliveryKind;
 use entity::notification_targets::{self as targets, TargetKind};
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, QueryResult, Statement};
+use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Statement};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::body;
 use super::deliveries::add_in_txn;
 use super::targets::{filter_of, list};
-use crate::db::{Db, column, lists};
+use crate::db::{DatabaseTransaction, Db, column, lists};
 use crate::domain::detection::WHOLE_RESOURCE;
 use crate::domain::notifications::{Filter, Happened, KnownResource, Summary, Transition};
 use crate::error::Result;

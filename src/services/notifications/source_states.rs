@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 
 use entity::{notification_outbox as outbox, notified_sources as noted};
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ActiveValue::Set, ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
 use serde_json::json;
 
 use chrono::{DateTime, Utc};
 
-use crate::db::{Db, decodable};
+use crate::db::{DatabaseTransaction, Db, decodable};
 use crate::domain::freshness::MaxAge;
 use crate::domain::notifications::{Transition, source_transition};
 use crate::error::Result;

@@ -6,14 +6,14 @@ use std::fmt;
 use chrono::{DateTime, TimeDelta, Utc};
 use entity::notification_targets::{self as targets, Hidden, TargetKind, TargetMethod};
 use sea_orm::{
-    ActiveModelTrait as _, ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbErr,
-    EntityTrait, IntoActiveModel as _, PaginatorTrait as _, QueryFilter, QueryOrder, SqlErr,
+    ActiveModelTrait as _, ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait,
+    IntoActiveModel as _, PaginatorTrait as _, QueryFilter, QueryOrder, SqlErr,
 };
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::MAX_TARGETS;
-use crate::db::{Db, decodable};
+use crate::db::{DatabaseTransaction, Db, decodable};
 use crate::domain::notifications::{Filter, next_digest};
 use crate::domain::validation::{MAX_TEXT_BYTES, check_text};
 use crate::error::{Conflict, Error, Result};

@@ -8,7 +8,7 @@ use entity::{
 };
 use sea_orm::{
     ActiveValue::{Set, Unchanged},
-    ColumnTrait, ConnectionTrait as _, DatabaseTransaction, EntityTrait, QueryFilter,
+    ColumnTrait, ConnectionTrait as _, EntityTrait, QueryFilter,
 };
 use serde_json::Value;
 use uuid::Uuid;
@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::Import;
 use super::known::KnownBefore;
 use super::notes::previous_of;
-use crate::db::{decodable, lists};
+use crate::db::{DatabaseTransaction, decodable, lists};
 use crate::domain::detection::WHOLE_RESOURCE;
 use crate::domain::redaction::{is_redacted, redacted};
 use crate::error::Result;

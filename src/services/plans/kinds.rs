@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use entity::cloud_resources as resources;
 use entity::inventory_kinds::{self as kinds, ListingOutcome};
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ActiveValue::Set, ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QuerySelect};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 
 use super::Import;
 use super::write::{Kind, rows_of};
+use crate::db::DatabaseTransaction;
 use crate::error::Result;
 
 /// Records that the kinds of the state were listed completely by this plan. Kinds that the state no longer has are removed.

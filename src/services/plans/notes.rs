@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use entity::plan_instances;
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ActiveValue::Set, ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::Import;
 use super::known::KnownBefore;
-use crate::db::ROWS_PER_INSERT;
+use crate::db::{DatabaseTransaction, ROWS_PER_INSERT};
 use crate::error::Result;
 use crate::provider::terraform_plan::{
     Digest, DigestKey, Field, Instance, Known, Previous, PreviousField, Sides, Verdict,

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use entity::{cloud_drift as drift, cloud_resources as resources, plan_instances};
 use sea_orm::sea_query::Query;
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, QueryFilter,
-    QuerySelect, Statement,
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QuerySelect,
+    Statement,
 };
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -15,7 +15,7 @@ use super::known::Earlier;
 use super::notes;
 use super::outline::{PlanSummary, UndecidedInstance};
 use super::{Import, ReadChunk, hiding};
-use crate::db::ROWS_PER_INSERT;
+use crate::db::{DatabaseTransaction, ROWS_PER_INSERT};
 use crate::domain::addresses::storable as storable_address;
 use crate::domain::imports::{ImportAction, import_action};
 use crate::domain::inventory::ListedResource;

@@ -7,14 +7,14 @@ use entity::sources::{self, SourceKind};
 use entity::{cloud_resources as resources, plan_instances, terraform_plans as plans};
 use sea_orm::sea_query::{Expr, LockType, Query};
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, IntoActiveModel as _,
-    PaginatorTrait as _, QueryFilter, QueryOrder, QuerySelect,
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel as _, PaginatorTrait as _,
+    QueryFilter, QueryOrder, QuerySelect,
 };
 use uuid::Uuid;
 
 use super::{check_name, find};
 use crate::clock::Clock;
-use crate::db::Db;
+use crate::db::{DatabaseTransaction, Db};
 use crate::error::{Error, Result};
 use crate::services::detection::{Scope, detect_all};
 use crate::services::inventory::plan_rows;
@@ -282,7 +282,8 @@ async fn is_known<C: ConnectionTrait>(connection: &C, name: &str) -> Result<bool
 /// Fails with JOB_ALREADY_RUNNING if a sync of one of these sources is active.
 async fn is_idle_in_txn(db: &Db, txn: &DatabaseTransaction, names: &[&str]) -> Result<()> {
     let now = db.time(txn).await?;
-    job_runs::abandon_in_txn(txn, runs::Column::Job.eq(Job::SyncInventory), now).await?;
+    let syncs = runs::Column::Job.eq(Job::SyncInventory);
+    job_runs::abandon_in_txn(txn, syncs, job_runs::HEARTBEAT_LIMIT, now).await?;
     let active = runs::Entity::find()
         .filter(runs::Column::Job.eq(Job::SyncInventory))
         .filter(runs::Column::FinishedAt.is_null())

@@ -15,6 +15,7 @@ pub(crate) mod one_account;
 pub(crate) mod page;
 pub(crate) mod pgbouncer;
 pub(crate) mod process;
+pub(crate) mod proxy;
 pub(crate) mod receiver;
 pub(crate) mod served;
 mod socket;

@@ -7,7 +7,6 @@ use chrono::{DateTime, Utc};
 use entity::notification_attempts as attempts;
 use entity::notification_deliveries as deliveries;
 use entity::notification_targets as targets;
-use sea_orm::DatabaseConnection;
 use uuid::Uuid;
 
 use super::{NotificationKind, NotificationState, NotificationTarget};
@@ -15,6 +14,7 @@ use crate::graphql::error::ApiResult;
 use crate::graphql::refusal::Refusal;
 use crate::graphql::types::Json;
 use crate::outgoing::message_id;
+use crate::services::Reader;
 use crate::services::notifications as service;
 use crate::services::page::{Key, Page};
 
@@ -163,7 +163,7 @@ pub(in crate::graphql) struct ResendNotificationPayload {
 /// Adds the targets and the attempts to messages. Runs two statements. A message whose target was deleted meanwhile is
 /// left out.
 pub(in crate::graphql) async fn with_details(
-    db: &DatabaseConnection,
+    db: &Reader,
     rows: Vec<deliveries::Model>,
 ) -> ApiResult<Vec<NotificationDelivery>> {
     let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
@@ -183,7 +183,7 @@ pub(in crate::graphql) async fn with_details(
 
 /// Adds the targets and the attempts to a page of messages.
 pub(in crate::graphql) async fn with_all_details(
-    db: &DatabaseConnection,
+    db: &Reader,
     page: Page<deliveries::Model>,
 ) -> ApiResult<Page<NotificationDelivery>> {
     let keys: HashMap<Uuid, Key> = page.rows.iter().map(|(key, row)| (row.id, *key)).collect();
