@@ -18,6 +18,7 @@ use tokio::time::Instant;
 
 use super::contention::{WaitLimits, pause};
 use super::held::{Answer, Ask, Held};
+use super::usage;
 
 /// Maximum number of queries that wait for a connection. Further ones fail at once, so that an outage of the database
 /// does not fill the memory.
@@ -83,6 +84,14 @@ impl Reader {
                 connection.set_metric_callback(move |info| observe(info));
             }
             Kind::Postgres(postgres) => postgres.observe = Some(Arc::clone(observe)),
+        }
+    }
+
+    /// Returns the number of open connections, and how many of them are not in use.
+    pub(super) fn pool_size(&self) -> (u32, usize) {
+        match &self.0 {
+            Kind::Sqlite(connection) => usage::of_sqlite(connection),
+            Kind::Postgres(postgres) => (postgres.pool.size(), postgres.pool.num_idle()),
         }
     }
 

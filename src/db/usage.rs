@@ -1,6 +1,6 @@
 //! How many connections of the pools are used.
 
-use sea_orm::{DatabaseConnection, DbBackend};
+use sea_orm::DatabaseConnection;
 
 use super::Db;
 
@@ -18,26 +18,27 @@ pub(crate) struct PoolUsage {
 impl Db {
     /// Returns the usage of the pools for reading and for writing.
     pub(crate) fn usage(&self) -> [PoolUsage; 2] {
-        [usage("read", &self.read), usage("write", &self.write)]
+        [
+            PoolUsage::of("read", self.read.pool_size()),
+            PoolUsage::of("write", self.write.pool_size()),
+        ]
     }
 }
 
-fn usage(name: &'static str, connection: &DatabaseConnection) -> PoolUsage {
-    let (size, idle) = match connection.get_database_backend() {
-        DbBackend::Postgres => {
-            let pool = connection.get_postgres_connection_pool();
-            (pool.size(), pool.num_idle())
+impl PoolUsage {
+    fn of(name: &'static str, (size, idle): (u32, usize)) -> Self {
+        // The two numbers are read one after the other.
+        let idle = u32::try_from(idle).unwrap_or(size).min(size);
+        Self {
+            name,
+            used: size - idle,
+            idle,
         }
-        _ => {
-            let pool = connection.get_sqlite_connection_pool();
-            (pool.size(), pool.num_idle())
-        }
-    };
-    // The two numbers are read one after the other.
-    let idle = u32::try_from(idle).unwrap_or(size).min(size);
-    PoolUsage {
-        name,
-        used: size - idle,
-        idle,
     }
+}
+
+/// Returns the number of open connections of a pool of SQLite, and how many of them are not in use.
+pub(super) fn of_sqlite(connection: &DatabaseConnection) -> (u32, usize) {
+    let pool = connection.get_sqlite_connection_pool();
+    (pool.size(), pool.num_idle())
 }

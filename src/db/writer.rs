@@ -14,6 +14,7 @@ use super::held::Held;
 use super::pooler;
 use super::reader::Observe;
 use super::transaction::DatabaseTransaction;
+use super::usage;
 
 /// The connections on which write transactions begin. Clones share them.
 #[derive(Clone)]
@@ -35,6 +36,14 @@ impl Writer {
 
     pub(super) fn of_postgres(pool: PgPool) -> Self {
         Self::Postgres { pool, observe: None }
+    }
+
+    /// Returns the number of open connections, and how many of them are not in use.
+    pub(super) fn pool_size(&self) -> (u32, usize) {
+        match self {
+            Self::Sqlite(connection) => usage::of_sqlite(connection),
+            Self::Postgres { pool, .. } => (pool.size(), pool.num_idle()),
+        }
     }
 
     /// Calls `observe` for each statement of the transactions.

@@ -82,8 +82,8 @@ async fn requests_jobs_and_the_inbox_are_counted() {
     assert_eq!(requests("/api/v1/drift", "200"), 1.0);
     assert_eq!(requests("none", "404"), 1.0);
     for job in ["sync_inventory", "detect_drift"] {
-        let labels = [&format!("job=\"{job}\""), r#"outcome="succeeded""#];
-        assert!(value(&text, "drift_inbox_job_runs_total", &labels.map(|label| &**label)) >= 1.0);
+        let labels = [&*format!("job=\"{job}\""), r#"outcome="succeeded""#];
+        assert!(value(&text, "drift_inbox_job_runs_total", &labels) >= 1.0);
     }
     assert_eq!(
         value(&text, "drift_inbox_open_drifts", &[r#"kind="droplet""#]),
