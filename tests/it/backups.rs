@@ -116,7 +116,7 @@ async fn a_backup_of_a_database_in_use_is_complete_private_and_replaces_no_file(
     let before = fs::read(&copy).unwrap();
     refused(&program.run(&["backup", "copy.db"]), "the file exists");
     assert_eq!(fs::read(&copy).unwrap(), before);
-    assert_eq!(files(program.folder()), [copy.clone()], "no partial file is left");
+    assert_eq!(files(program.folder()).len(), 1, "no partial file is left");
     // The copy works like the database: the drift can be accepted.
     let program = program.with_file("inventory.json", "{}");
     let restored = Program::new().with("DATABASE_URL", format!("sqlite://{}", copy.display()));

@@ -179,7 +179,7 @@ fn unsafe_settings_of_a_proxy_are_refused() {
     let refusal = |settings: &[(&str, &str)]| {
         let mut program = Program::new().with("DRIFT_LISTEN", "127.0.0.1:0");
         for (name, value) in settings {
-            program = program.with(*name, *value);
+            program = program.with(name, *value);
         }
         let ended = program.run(&["serve"]);
         assert_eq!(ended.code, Some(2), "{}", ended.err);
