@@ -185,7 +185,7 @@ impl Drop for Held {
         let returning = Returning(self.connection.take());
         // Without a runtime, the process ends.
         if let (Some(_), Ok(runtime)) = (&returning.0, tokio::runtime::Handle::try_current()) {
-            runtime.spawn(returning.to_pool(self.in_transaction));
+            runtime.spawn(returning.arrive(self.in_transaction));
         }
     }
 }
@@ -195,7 +195,7 @@ impl Drop for Held {
 struct Returning(Option<PoolConnection<Postgres>>);
 
 impl Returning {
-    async fn to_pool(mut self, in_transaction: bool) {
+    async fn arrive(mut self, in_transaction: bool) {
         let Some(connection) = &mut self.0 else {
             return;
         };
