@@ -124,7 +124,7 @@ export class Api {
  */
 export async function signInWays() {
   const signal = AbortSignal.timeout(REQUEST_TIMEOUT);
-  const response = await fetch('/sign-in.json', { signal, cache: 'no-store' }).catch((error) => Promise.reject(unreachable(error)));
+  const response = await fetch('sign-in.json', { signal, cache: 'no-store' }).catch((error) => Promise.reject(unreachable(error)));
   const received = Date.now();
   const text = await response.text().catch((error) => Promise.reject(unreachable(error)));
   if (!response.ok) throw errorOf(response, text);
