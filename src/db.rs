@@ -76,7 +76,8 @@ pub struct Db {
     lane: Lane,
     committed: Arc<Notify>,
     last_commit: Arc<watch::Sender<Option<Instant>>>,
-    probing: Arc<Mutex<()>>,
+    /// When the last check of the readiness ended, and its result.
+    probing: Arc<Mutex<Option<(Instant, Result<(), NotReady>)>>>,
     time: Clock,
 }
 

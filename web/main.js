@@ -269,8 +269,9 @@ async function signOut() {
     session.end();
     return;
   }
+  // First of all, so that nothing is left if the server does not answer.
+  session.end('You are signed out of this page. You may still be signed in at your identity provider.');
   const address = await oidc.signOutAddress(grant).catch(() => null);
-  session.end(address === null ? 'You are signed out of this page. You may still be signed in at your identity provider.' : undefined);
   if (address !== null) location.assign(address);
 }
 

@@ -249,7 +249,9 @@ export class Oidc {
     const { issuer, endpoints } = await this.#issuer();
     if (endpoints.endSession === undefined) return null;
     const url = new URL(endpoints.endSession);
-    const own = { client_id: issuer.clientId, post_logout_redirect_uri: redirectUri(), ...(grant.idToken === '' ? {} : { id_token_hint: grant.idToken }) };
+    // An ID token that the API accepts must not be in an address, which browsers and proxies keep.
+    const hint = issuer.token === 'id' ? '' : grant.idToken;
+    const own = { client_id: issuer.clientId, post_logout_redirect_uri: redirectUri(), ...(hint === '' ? {} : { id_token_hint: hint }) };
     for (const [name, value] of Object.entries(own)) url.searchParams.set(name, value);
     return url.href;
   }

@@ -39,7 +39,7 @@ impl Default for CallerLimits {
             user_per_minute: number(120_000),
             address_per_minute: number(6_000),
             simultaneous: number(32),
-            streams: number(1_000),
+            streams: number(200),
             wait: Duration::from_secs(10),
         }
     }

@@ -286,7 +286,11 @@ impl Extension for RequestChecks {
     ) -> ServerResult<Option<Value>> {
         let (path, ty) = (info.path_node, info.return_type);
         let result = next.run(ctx, info).await;
-        if let Ok(Some(value)) = &result {
+        // A mutation has written already, and a subscription has answers without end.
+        let is_query = self.operation.get() == Some(&OperationType::Query);
+        if let Ok(Some(value)) = &result
+            && is_query
+        {
             self.size.add(&ctx.schema_env.registry, ty, value).await;
         }
         Ok(self.nulls.settle(path, ty, result))

@@ -38,7 +38,9 @@ impl Policy {
             return Err(InvalidToken::new("the claim aud has another audience"));
         }
         let subject = text(&claims, "sub").ok_or(InvalidToken::new("the claim sub is missing"))?;
-        let email = text(&claims, "email");
+        // Decisions are recorded under the email, so it must not be one that the user has only claimed to have.
+        let is_verified = claims.get("email_verified").is_none_or(is_true);
+        let email = text(&claims, "email").filter(|_| is_verified);
         let claims = Value::Object(claims);
         let roles = roles_from_claims(&claims, &self.roles_claim, &self.aliases);
         Ok(Session {
@@ -93,6 +95,11 @@ fn date(claims: &Map<String, Value>, name: &str) -> Result<Option<f64>, InvalidT
         .filter(|date| (0.0..=LAST_SECOND as f64).contains(date))
         .map(Some)
         .ok_or(InvalidToken::new("a claim is not a valid time"))
+}
+
+/// Returns whether a claim is true. Some issuers send it as a text.
+fn is_true(claim: &Value) -> bool {
+    claim.as_bool() == Some(true) || claim.as_str() == Some("true")
 }
 
 /// Returns a text claim, unless it is blank or contains hidden characters: some databases cannot store them, a log should

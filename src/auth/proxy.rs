@@ -74,7 +74,9 @@ impl TrustedProxy {
     /// See [`UnsafeProxy`].
     pub fn new(settings: ProxySettings) -> Result<Self, UnsafeProxy> {
         match &settings.secret {
-            None if settings.networks.is_empty() => Err(UnsafeProxy::Unproven),
+            None if settings.networks.is_empty() || settings.networks.iter().any(is_everybody) => {
+                Err(UnsafeProxy::Unproven)
+            }
             Some((_, secret)) if secret.expose_secret().len() < MIN_SECRET_BYTES => {
                 Err(UnsafeProxy::WeakSecret)
             }
@@ -142,6 +144,11 @@ impl TrustedProxy {
         };
         Ok(near && knows)
     }
+}
+
+/// Returns whether every address is in a network.
+fn is_everybody(network: &IpNet) -> bool {
+    network.prefix_len() == 0
 }
 
 /// Returns whether a browser says that a page of another site made the request. Other clients do not send the header.

@@ -83,7 +83,7 @@ async fn serve_metrics(listen: SocketAddr, state: HttpState) -> Result<DropGuard
     let stop = CancellationToken::new();
     let limits = server::ConnectionLimits {
         connections: METRICS_CONNECTIONS,
-        anonymous: METRICS_CONNECTIONS,
+        anonymous: METRICS_CONNECTIONS / 2,
         ..server::ConnectionLimits::default()
     };
     tokio::spawn(server::serve(

@@ -170,7 +170,7 @@ impl Db {
             ))
         })?;
         tracing::info!(path = %backup.path.display(), bytes = backup.bytes, "backed up before the migrations");
-        if let Err(why) = prune(&folder, &stem, policy.keep) {
+        if let Err(why) = prune(&folder, &stem, policy.keep, &backup.path) {
             tracing::warn!(folder = %folder.display(), %why, "old backups cannot be deleted");
         }
         Ok(Some(backup))
@@ -268,13 +268,14 @@ fn is_automatic(stem: &str, name: &str) -> bool {
     is_time && rest.starts_with("-m") && rest.contains(BEFORE)
 }
 
-/// Deletes the oldest automatic backups of this database until `keep` are left. Other files stay.
-fn prune(folder: &Path, stem: &str, keep: usize) -> io::Result<()> {
+/// Deletes the oldest automatic backups of this database until `keep` are left, but never the one at `newest`: its time
+/// may be earlier than others if the clock was set. Other files stay.
+fn prune(folder: &Path, stem: &str, keep: usize, newest: &Path) -> io::Result<()> {
     let mut names: Vec<String> = fs::read_dir(folder)?
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
         .filter(|name| is_automatic(stem, name))
         .collect();
-    names.sort();
+    names.sort_by_key(|name| (folder.join(name) == newest, name.clone()));
     let old = names.len().saturating_sub(keep);
     names
         .iter()
@@ -303,7 +304,7 @@ mod tests {
         for name in own.iter().chain(&others) {
             File::create(folder.path().join(name)).unwrap();
         }
-        prune(folder.path(), "drift-inbox", 2).unwrap();
+        prune(folder.path(), "drift-inbox", 2, Path::new("none")).unwrap();
         for name in own[3..].iter().chain(&others) {
             assert!(folder.path().join(name).exists(), "{name}");
         }

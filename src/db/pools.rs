@@ -262,6 +262,10 @@ fn clean_postgres_pool(max_connections: u32) -> PgPoolOptions {
         .max_connections(max_connections)
         .acquire_timeout(POSTGRES_ACQUIRE)
         .test_before_acquire(false)
+        // A killed server leaves its statement to PostgreSQL, which would keep the locks until it has ended.
+        .after_connect(|connection, _| {
+            Box::pin(async move { sqlx::raw_sql(STOP_ABANDONED).execute(connection).await.map(drop) })
+        })
         .before_acquire(|connection, _| Box::pin(async move { ping(connection).await.map(|()| true) }))
         .after_release(|connection, _| {
             Box::pin(async move {

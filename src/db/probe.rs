@@ -51,8 +51,20 @@ impl Db {
     pub async fn check_ready(&self) -> Result<(), NotReady> {
         self.check_file()
             .map_err(|error| NotReady::new("the file was removed or replaced", error))?;
-        // One probe at a time; callers that waited reuse its result.
-        let _turn = self.probing.lock().await;
+        // One check at a time. Callers that waited for one reuse its result, so that many cost no more than one.
+        let asked = Instant::now();
+        let mut last = self.probing.lock().await;
+        if let Some((ended, outcome)) = &*last
+            && *ended > asked
+        {
+            return outcome.clone();
+        }
+        let outcome = self.check_now().await;
+        *last = Some((Instant::now(), outcome.clone()));
+        outcome
+    }
+
+    async fn check_now(&self) -> Result<(), NotReady> {
         match self.has_all_tables(&WAIT_LIMITS).await {
             Ok(true) => {}
             Ok(false) => return Err(NotReady::new("migrations are missing", "migrations are missing")),

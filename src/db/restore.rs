@@ -66,12 +66,14 @@ pub async fn restore(url: &str, backup: &Path, now: DateTime<Utc>) -> Result<Res
     let placed = || -> io::Result<Option<PathBuf>> {
         let file = OpenOptions::new().write(true).open(&copy)?;
         file.set_permissions(Permissions::from_mode(0o600))?;
-        if let Some(old) = &old {
-            // An administrator restores; the server runs as its own user.
-            chown(&copy, Some(old.uid()), Some(old.gid()))?;
-        }
+        // An administrator restores; the server runs as its own user, who owns the file, or at least its folder.
+        let owner = match &old {
+            Some(old) => old.clone(),
+            None => fs::metadata(folder_of(&database))?,
+        };
+        chown(&copy, Some(owner.uid()), Some(owner.gid()))?;
         file.sync_all()?;
-        let replaced = old.is_some().then(|| set_aside(&database, now)).transpose()?;
+        let replaced = set_aside(&database, old.is_some(), now)?;
         if let Err(why) = fs::rename(&copy, &database) {
             // The database keeps its name, so it needs its log.
             if let Some(kept) = &replaced {
@@ -169,16 +171,19 @@ async fn settle(copy: &Path) -> Result<Contents, String> {
     contents
 }
 
-/// Gives the database another name, together with its log, and returns the name. The name of the database itself stays
-/// until the new file takes it.
-fn set_aside(database: &Path, now: DateTime<Utc>) -> io::Result<PathBuf> {
+/// Gives the database, if it `exists`, another name, together with its log, and returns the name. The name of the
+/// database itself stays until the new file takes it.
+fn set_aside(database: &Path, exists: bool, now: DateTime<Utc>) -> io::Result<Option<PathBuf>> {
     let kept = beside(database, &format!(".replaced-{}", now.format(TIME_FORMAT)));
-    fs::hard_link(database, &kept)?;
+    if exists {
+        fs::hard_link(database, &kept)?;
+    }
+    // The log of a database that was moved away would be read as that of the new file.
     move_logs(database, &kept)?;
     // The index of the log is made again from the log. That of the old log must not be used for the new file.
     match fs::remove_file(beside(database, "-shm")) {
         Err(why) if why.kind() != io::ErrorKind::NotFound => Err(why),
-        _ => Ok(kept),
+        _ => Ok(exists.then_some(kept)),
     }
 }
 

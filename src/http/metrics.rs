@@ -103,7 +103,7 @@ async fn of_the_database(app: &App) -> Result<Vec<GaugeFamily>> {
         let age: chrono::TimeDelta = now - at;
         age.as_seconds_f64().max(0.0)
     };
-    let (sources, observed) = (app.sources().await?, observed::read(app.db()).await?);
+    let (sources, observed) = (app.sources().await?, observed::read(app.db(), now).await?);
     let source = |name: &str| vec![("source", name.to_owned())];
     let ages = sources.iter().filter_map(|listed| {
         let age = age(listed.last_success_at?);

@@ -62,8 +62,8 @@ impl IntoResponse for RestError {
                 json!({ "error": "job_already_running", "since": since }),
             ),
             Error::SpecMoved => (StatusCode::CONFLICT, json!({ "error": "spec_moved" })),
-            Error::Busy(why) => {
-                tracing::warn!(why, "a request failed because the database is busy");
+            busy @ (Error::Busy(_) | Error::Unavailable(_)) => {
+                tracing::warn!(why = %busy, "a request failed because the database is busy");
                 (
                     StatusCode::SERVICE_UNAVAILABLE,
                     json!({ "error": "database_busy" }),

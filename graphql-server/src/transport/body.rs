@@ -18,8 +18,8 @@ use crate::bodies::{Bodies, NoMemory, Reserved};
 /// broken connection instead of the error response.
 const MAX_DISCARDED_BYTES: usize = 32 * 1024 * 1024;
 const MAX_DISCARD_TIME: Duration = Duration::from_secs(5);
-/// Memory in bytes for a body whose length is not known. It grows with the body.
-const UNANNOUNCED: usize = 16 * 1024;
+/// Memory in bytes that a body waits for before it is read.
+const FIRST_MEMORY: usize = 16 * 1024;
 
 /// Returns the body if it has at most `limit` bytes, with its memory.
 pub(super) async fn read(
@@ -35,9 +35,8 @@ pub(super) async fn read(
         .and_then(|value| value.to_str().ok()?.parse().ok());
     let mut too_big = announced.is_some_and(|length| length > limit);
     if !too_big {
-        // A client without credentials could announce bodies that it never sends.
-        let expected = announced.filter(|_| is_signed_in);
-        let expected = expected.unwrap_or(UNANNOUNCED.min(limit));
+        // A client could announce bodies that it never sends, so the memory grows with what arrives.
+        let expected = announced.unwrap_or(FIRST_MEMORY).min(FIRST_MEMORY);
         let mut memory = bodies
             .reserve(is_signed_in, expected)
             .await

@@ -11,6 +11,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::places::Place;
+use crate::callers::CallerKey;
 
 /// A client's connection over HTTP, or over WebSocket after an upgrade. It counts towards the limit of connections
 /// until the last clone is dropped.
@@ -49,10 +50,11 @@ impl ClientConnection {
         self.peer
     }
 
-    /// Marks the connection as that of a user with valid credentials, so that it is not closed for new connections.
-    pub fn signed_in(&self) {
+    /// Marks the connection as that of a user with valid credentials, so that it is not closed for new connections of
+    /// others.
+    pub fn signed_in(&self, user: &CallerKey) {
         if let Some(held) = &self.held {
-            held.place.signed_in();
+            held.place.signed_in(user);
         }
     }
 

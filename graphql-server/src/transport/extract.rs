@@ -69,8 +69,9 @@ pub(super) async fn caller<A: GraphqlApi>(
     }
     let connection = ClientConnection::of(extensions);
     let caller = api.authenticate(headers, connection.peer()).await?;
-    if matches!(api.key(&caller, None), CallerKey::User(_)) {
-        connection.signed_in();
+    let key = api.key(&caller, connection.peer());
+    if matches!(key, CallerKey::User(_)) {
+        connection.signed_in(&key);
     }
     Ok(caller)
 }

@@ -12,9 +12,19 @@ use tokio_util::sync::CancellationToken;
 
 use crate::callers::CallerKey;
 
-/// The connections without credentials.
+/// Which connections a limit counts.
+#[derive(Clone, Copy, Debug)]
+enum Counted {
+    /// Those of all callers together.
+    All,
+    /// Those of each caller on their own.
+    OfEachCaller,
+}
+
+/// Connections with a limit.
 #[derive(Debug)]
-pub(super) struct Anonymous {
+pub(super) struct Limited {
+    counted: Counted,
     most: usize,
     known: Mutex<Known>,
 }
@@ -27,9 +37,10 @@ struct Known {
     open: BTreeMap<u64, (CallerKey, CancellationToken)>,
 }
 
-impl Anonymous {
-    fn new(most: usize) -> Arc<Self> {
+impl Limited {
+    fn new(counted: Counted, most: usize) -> Arc<Self> {
         Arc::new(Self {
+            counted,
             most,
             known: Mutex::default(),
         })
@@ -38,14 +49,15 @@ impl Anonymous {
     /// Adds a connection. Closes another one if there are too many.
     fn enter(self: &Arc<Self>, peer: CallerKey, close: CancellationToken) -> Entered {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.open.len() >= self.most
-            && let Some(oldest) = known.to_close()
+        let oldest = match self.counted {
+            Counted::All if known.open.len() >= self.most => known.to_close(),
+            Counted::OfEachCaller => known.oldest_of(&peer, self.most),
+            Counted::All => None,
+        };
+        if let Some(oldest) = oldest
             && let Some((peer, close)) = known.open.remove(&oldest)
         {
-            tracing::debug!(
-                ?peer,
-                "too many connections without credentials: closing the oldest"
-            );
+            tracing::debug!(?peer, "too many connections: closing the oldest");
             close.cancel();
         }
         known.number += 1;
@@ -59,6 +71,13 @@ impl Anonymous {
 }
 
 impl Known {
+    /// Returns the oldest connection of a caller who has at least `most`.
+    fn oldest_of(&self, caller: &CallerKey, most: usize) -> Option<u64> {
+        let mut own = self.open.iter().filter(|(_, (of, _))| of == caller);
+        let (oldest, _) = own.next()?;
+        (1 + own.count() >= most).then_some(*oldest)
+    }
+
     /// Returns the oldest connection of the address that has most connections.
     fn to_close(&self) -> Option<u64> {
         let mut counts: HashMap<&CallerKey, (usize, u64)> = HashMap::new();
@@ -72,11 +91,11 @@ impl Known {
     }
 }
 
-/// A connection without credentials. It leaves when this is dropped.
+/// A connection that counts. It leaves when this is dropped.
 #[derive(Debug)]
 struct Entered {
     number: u64,
-    of: Arc<Anonymous>,
+    of: Arc<Limited>,
 }
 
 impl Drop for Entered {
@@ -89,16 +108,19 @@ impl Drop for Entered {
 /// All places of one server.
 #[derive(Clone, Debug)]
 pub(super) struct Places {
-    connections: Arc<Anonymous>,
-    sockets: Arc<Anonymous>,
+    connections: Arc<Limited>,
+    sockets: Arc<Limited>,
+    users: Arc<Limited>,
 }
 
 impl Places {
-    /// Creates the places for this many connections and sockets without credentials.
-    pub(super) fn new(connections: usize, sockets: usize) -> Self {
+    /// Creates the places for this many connections and sockets without credentials, and for this many connections of each
+    /// user.
+    pub(super) fn new(connections: usize, sockets: usize, of_each_user: usize) -> Self {
         Self {
-            connections: Anonymous::new(connections),
-            sockets: Anonymous::new(sockets),
+            connections: Limited::new(Counted::All, connections),
+            sockets: Limited::new(Counted::All, sockets),
+            users: Limited::new(Counted::OfEachCaller, of_each_user),
         }
     }
 
@@ -108,7 +130,7 @@ impl Places {
         let entered = self.connections.enter(peer.clone(), close.clone());
         Place {
             _place: place,
-            entered: Mutex::new(Some(entered)),
+            entered: Mutex::new((entered, None)),
             places: self.clone(),
             peer,
             close,
@@ -120,8 +142,8 @@ impl Places {
 #[derive(Debug)]
 pub(super) struct Place {
     _place: OwnedSemaphorePermit,
-    /// None after the client has shown valid credentials.
-    entered: Mutex<Option<Entered>>,
+    /// What the connection counts as, and for which user if it has shown valid credentials.
+    entered: Mutex<(Entered, Option<CallerKey>)>,
     places: Places,
     peer: CallerKey,
     close: CancellationToken,
@@ -129,15 +151,19 @@ pub(super) struct Place {
 
 impl Place {
     /// Marks the connection as that of a user. It is not closed for others any more.
-    pub(super) fn signed_in(&self) {
-        *self.entered.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    pub(super) fn signed_in(&self, user: &CallerKey) {
+        let mut entered = self.entered.lock().unwrap_or_else(PoisonError::into_inner);
+        if entered.1.as_ref() != Some(user) {
+            let of_user = self.places.users.enter(user.clone(), self.close.clone());
+            *entered = (of_user, Some(user.clone()));
+        }
     }
 
     /// Counts the connection as a socket if it has no credentials yet.
     pub(super) fn becomes_socket(&self) {
         let mut entered = self.entered.lock().unwrap_or_else(PoisonError::into_inner);
-        if entered.is_some() {
-            *entered = Some(self.places.sockets.enter(self.peer.clone(), self.close.clone()));
+        if entered.1.is_none() {
+            entered.0 = self.places.sockets.enter(self.peer.clone(), self.close.clone());
         }
     }
 
@@ -157,7 +183,7 @@ mod tests {
 
     #[test]
     fn the_oldest_of_the_greediest_address_is_closed() {
-        let all = Anonymous::new(4);
+        let all = Limited::new(Counted::All, 4);
         let enter = |address: &'static str| {
             let close = CancellationToken::new();
             (all.enter(key(address), close.clone()), close)
@@ -177,5 +203,21 @@ mod tests {
         assert!(alone.1.is_cancelled(), "of equal ones, the oldest");
         assert_eq!(closed(&more), [false, false]);
         drop(last);
+    }
+
+    #[test]
+    fn each_user_has_a_limit_of_their_own() {
+        let users = Limited::new(Counted::OfEachCaller, 2);
+        let enter = |name: &str| {
+            let close = CancellationToken::new();
+            let user = CallerKey::User(name.to_owned());
+            (users.enter(user, close.clone()), close)
+        };
+        let (ada, bob) = ([enter("ada"), enter("ada")], [enter("bob"), enter("bob")]);
+        assert!(ada.iter().chain(&bob).all(|(_, close)| !close.is_cancelled()));
+        let third = enter("ada");
+        assert!(ada[0].1.is_cancelled());
+        assert!(!ada[1].1.is_cancelled() && !third.1.is_cancelled());
+        assert!(bob.iter().all(|(_, close)| !close.is_cancelled()));
     }
 }

@@ -44,6 +44,8 @@ pub struct ConnectionLimits {
     pub anonymous: usize,
     /// The same for WebSockets, of which each may have a large message under way.
     pub anonymous_sockets: usize,
+    /// Maximum number of connections of one user. Beyond it, the oldest is closed.
+    pub of_each_user: usize,
 }
 
 impl Default for ConnectionLimits {
@@ -55,6 +57,7 @@ impl Default for ConnectionLimits {
             connections: 4096,
             anonymous: 1024,
             anonymous_sockets: 128,
+            of_each_user: 1024,
         }
     }
 }
@@ -65,7 +68,7 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
         TaskTracker::new(),
         Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS))),
     );
-    let places = Places::new(limits.anonymous, limits.anonymous_sockets);
+    let places = Places::new(limits.anonymous, limits.anonymous_sockets, limits.of_each_user);
     while let Some((stream, peer, place)) = next(&listener, &free, &stop).await {
         let place = places.enter(peer.ip(), place);
         let connection = ClientConnection::new(peer.ip(), stop.clone(), place, open.token());
@@ -91,10 +94,10 @@ async fn serve_connection(
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(limits.write));
     let service = service_fn(move |mut request: Request<Incoming>| {
-        let has_one_host = request.headers().get_all(HOST).iter().count() == 1;
-        let misses_host = request.version() == Version::HTTP_11 && !has_one_host;
+        let hosts = request.headers().get_all(HOST).iter().count();
+        let is_bad = hosts > 1 || (hosts == 0 && request.version() == Version::HTTP_11);
         request.extensions_mut().insert(connection.clone());
-        let answer = (!misses_host).then(|| service.call(request));
+        let answer = (!is_bad).then(|| service.call(request));
         async move {
             match answer {
                 Some(answer) => answer.await,
@@ -123,8 +126,8 @@ async fn serve_connection(
     }
 }
 
-/// Returns the response to a request of HTTP/1.1 that does not have exactly one header `Host`, as RFC 9112 requires: a
-/// proxy in front may have read another one.
+/// Returns the response to a request with two headers `Host`, or with none in HTTP/1.1, as RFC 9112 requires: a proxy in
+/// front may have read another one.
 fn bad_host() -> Response {
     let why = "the request must have exactly one header Host\n";
     (StatusCode::BAD_REQUEST, why).into_response()

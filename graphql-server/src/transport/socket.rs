@@ -232,7 +232,7 @@ impl<A: GraphqlApi> Session<A> {
             Err(limited) => return end(TRY_AGAIN_LATER, limited.message),
         }
         if matches!(key, CallerKey::User(_)) {
-            self.connection.signed_in();
+            self.connection.signed_in(&key);
         }
         self.expired = self.api.expired(&caller).boxed().shared();
         self.caller = Some(caller);
