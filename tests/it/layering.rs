@@ -9,7 +9,7 @@ use drift_inbox::provider::traits::KINDS;
 
 /// The modules that each module of `src` may import, from the lowest layer to the highest. Unused permissions are
 /// errors.
-const MAY_IMPORT: [(&str, &[&str]); 18] = [
+const MAY_IMPORT: [(&str, &[&str]); 19] = [
     ("domain", &[]),
     ("error", &["domain"]),
     ("clock", &[]),
@@ -18,19 +18,22 @@ const MAY_IMPORT: [(&str, &[&str]); 18] = [
     // The clock is needed because the API returns the end of a rate limit as a timestamp.
     ("provider", &["clock", "domain", "error"]),
     ("outgoing", &["error"]),
+    ("metrics", &[]),
     (
         "services",
         &["clock", "db", "domain", "error", "outgoing", "provider"],
     ),
     (
         "jobs",
-        &["clock", "db", "domain", "error", "provider", "services"],
+        &[
+            "clock", "db", "domain", "error", "metrics", "provider", "services",
+        ],
     ),
     ("live", &["clock", "db", "error", "services"]),
     (
         "app",
         &[
-            "clock", "db", "domain", "error", "jobs", "live", "outgoing", "provider", "services",
+            "clock", "db", "domain", "error", "jobs", "live", "metrics", "outgoing", "provider", "services",
         ],
     ),
     ("scheduler", &["app", "domain", "error", "jobs", "services"]),
@@ -42,7 +45,9 @@ const MAY_IMPORT: [(&str, &[&str]); 18] = [
     ),
     (
         "http",
-        &["app", "auth", "domain", "error", "graphql", "jobs", "services"],
+        &[
+            "app", "auth", "domain", "error", "graphql", "jobs", "metrics", "services",
+        ],
     ),
     (
         "config",

@@ -138,6 +138,7 @@ async fn metrics_say_that_the_database_is_away() {
 async fn alerts_and_the_dashboard_use_metrics_that_exist() {
     let (t, metrics) = counted().await;
     t.cloud_has([droplet("web").size("s-1vcpu-1gb")]).await;
+    t.record_spec("web", json!({ "size_slug": "s-2vcpu-2gb" })).await;
     t.sweep().await;
     t.ask("{ __typename }", json!({})).await;
     let text = read(&metrics).await;

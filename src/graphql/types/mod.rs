@@ -97,7 +97,7 @@ pub(super) const COVERED_KINDS: usize = 25;
 pub(super) const MANY_ROWS: usize = 1_000;
 
 /// Complexity of a field with a whole object as JSON, whose values do not count one by one.
-pub(super) const WHOLE_OBJECT: usize = 10;
+pub(super) const WHOLE_OBJECT: usize = 5;
 
 /// An object with an id.
 #[derive(Interface)]

@@ -4,7 +4,6 @@ use async_graphql::{Context, ID, Object};
 use chrono::{DateTime, Utc};
 use entity::cloud_provisioned;
 
-use super::WHOLE_OBJECT;
 use super::resource::spec_history_of;
 use super::{Connection, Json, PageArgs, Resource, SpecSource, SpecVersion, page_cost};
 use crate::domain::not_compared::NotCompared;
@@ -34,7 +33,6 @@ impl ProvisionedSpec {
     }
 
     /// The expected values: a JSON object that maps fields to values. Null means that the field must be unset.
-    #[graphql(complexity = "WHOLE_OBJECT")]
     async fn spec(&self) -> Json {
         Json(self.0.spec.clone())
     }

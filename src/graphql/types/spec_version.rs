@@ -5,7 +5,6 @@ use chrono::{DateTime, Utc};
 use entity::cloud_provisioned;
 use uuid::Uuid;
 
-use super::WHOLE_OBJECT;
 use super::{Drift, Json, MAX_SHOWN, SpecSource, ValueChange};
 use crate::domain::spec_history::{self, FieldChange};
 use crate::graphql::error::ApiResult;
@@ -33,7 +32,6 @@ impl SpecVersion {
     }
 
     /// The expected values: a JSON object that maps fields to values. Null means that the field must be unset.
-    #[graphql(complexity = "WHOLE_OBJECT")]
     async fn spec(&self) -> Json {
         Json(self.0.spec.clone())
     }
