@@ -77,7 +77,7 @@ pub struct Db {
     committed: Arc<Notify>,
     last_commit: Arc<watch::Sender<Option<Instant>>>,
     /// When the last check of the readiness ended, and its result.
-    probing: Arc<Mutex<Option<(Instant, Result<(), NotReady>)>>>,
+    probing: Arc<Mutex<Option<probe::Checked>>>,
     time: Clock,
 }
 

@@ -41,6 +41,13 @@ impl NotReady {
     }
 }
 
+/// A check that has ended.
+#[derive(Debug)]
+pub(super) struct Checked {
+    ended: Instant,
+    outcome: Result<(), NotReady>,
+}
+
 impl Db {
     /// Checks that the database has every table and commits writes. A commit of this process in the last seconds
     /// counts as proof; otherwise a write is committed now.
@@ -54,13 +61,16 @@ impl Db {
         // One check at a time. Callers that waited for one reuse its result, so that many cost no more than one.
         let asked = Instant::now();
         let mut last = self.probing.lock().await;
-        if let Some((ended, outcome)) = &*last
-            && *ended > asked
+        if let Some(checked) = &*last
+            && checked.ended > asked
         {
-            return outcome.clone();
+            return checked.outcome.clone();
         }
         let outcome = self.check_now().await;
-        *last = Some((Instant::now(), outcome.clone()));
+        *last = Some(Checked {
+            ended: Instant::now(),
+            outcome: outcome.clone(),
+        });
         outcome
     }
 
