@@ -1,4 +1,4 @@
-//! The parts of an HTTP request, as axum's extractors. Each rejects a request with a [`Refusal`].
+//! The parts of an HTTP request, as axum's extractors. Each rejects a request with a `Refusal`.
 
 use async_graphql::Request as GraphqlRequest;
 use async_graphql_axum::GraphQLRequest;
