@@ -165,7 +165,7 @@ impl Metrics {
     }
 }
 
-/// Values that are read when they are asked for.
+/// Gauges whose values are read at each scrape.
 #[derive(Clone, Debug)]
 pub(crate) struct GaugeFamily {
     /// The name without the common start.

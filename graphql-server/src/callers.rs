@@ -1,5 +1,5 @@
-//! Limits of one caller, so that nobody occupies the server: requests in a minute, requests at the same time, and open
-//! streams.
+//! Limits of one caller, so that one caller cannot use all of the server: requests in a minute, requests at the same
+//! time, and open streams.
 //!
 //! A caller is a user. Requests without valid credentials count for the address that they come from.
 

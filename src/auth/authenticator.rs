@@ -62,11 +62,6 @@ impl Authenticator {
         self.proxy.as_ref()
     }
 
-    /// Returns whether a proxy signs users in.
-    pub fn has_proxy(&self) -> bool {
-        self.proxy.is_some()
-    }
-
     /// Returns the session of the caller of a request from the address `peer`; `None` if the request has no
     /// credentials. A token takes precedence over the headers of a proxy.
     ///

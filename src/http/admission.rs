@@ -71,7 +71,7 @@ fn held(response: Response, ticket: Ticket) -> Response {
 }
 
 /// Size in bytes of the pieces of a body. The server takes the next piece when the client has read most of what was sent,
-/// so a body occupies its place while nobody reads it.
+/// so a body occupies its place until the client has read it.
 const PIECE: usize = 32 * 1024;
 
 /// The body of a response that occupies a place.
