@@ -6,6 +6,7 @@ mod report;
 mod request;
 mod source;
 
+use std::borrow::Borrow;
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
+use self::report::FailedWork;
 pub(crate) use self::request::Scheduled;
 pub use self::request::{JobRequest, Progress};
 pub use self::source::Source;
@@ -99,14 +101,13 @@ impl Work {
     fn run_request(&self) -> RunRequest {
         match self {
             Self::Sync(source, options) => RunRequest {
-                job: Job::SyncInventory,
                 narrowed: options.kinds.is_some(),
                 source: Some(source.name.clone()),
+                ..Job::SyncInventory.into()
             },
             Self::Detect(scope, _) => RunRequest {
-                job: Job::DetectDrift,
                 narrowed: !matches!(scope, Scope::All),
-                source: None,
+                ..Job::DetectDrift.into()
             },
         }
     }
@@ -309,14 +310,16 @@ impl Jobs {
                 }
                 Ok(run)
             }
-            Scheduled::Tick(tick) => match job_runs::claim_tick(self.db(), request, tick).await? {
-                TickClaim::Run(run) => Ok(Some(run)),
-                TickClaim::Skipped(run) => {
-                    tracing::info!(?job, run = %run.id, "job.skipped: another run is active");
-                    Ok(None)
+            Scheduled::Tick { at, run } => {
+                match job_runs::claim_tick(self.db(), RunRequest { id: run, ..request }, at).await? {
+                    TickClaim::Run(run) => Ok(Some(run)),
+                    TickClaim::Skipped(run) => {
+                        tracing::info!(?job, run = %run.id, "job.skipped: another run is active");
+                        Ok(None)
+                    }
+                    TickClaim::Taken => Ok(None),
                 }
-                TickClaim::Taken => Ok(None),
-            },
+            }
         }
     }
 
@@ -424,7 +427,7 @@ impl Jobs {
         let report = tokio::select! {
             worked = work => match worked {
                 Ok(Ok(report)) => report,
-                Ok(Err(error)) => report::of_failure(&error),
+                Ok(Err(failed)) => report::of_failed(failed),
                 Err(_panic) => report::of_failure(&Error::Internal("the job panicked".to_owned())),
             },
             _ = &mut heartbeats => {
@@ -444,7 +447,7 @@ impl Jobs {
         Ok(row)
     }
 
-    async fn execute(&self, work: &Work) -> Result<Report> {
+    async fn execute(&self, work: &Work) -> std::result::Result<Report, FailedWork> {
         match work {
             Work::Sync(source, options) => {
                 let options = SyncOptions {
@@ -457,7 +460,7 @@ impl Jobs {
                 if let Err(error) = leftovers::check_if_due(&db).await {
                     tracing::error!(%error, "checking for leftovers failed");
                 }
-                report::of_sync(synced)
+                Ok(report::of_sync(synced?)?)
             }
             Work::Detect(scope, progress) => {
                 let progress = |counts: &SweepCounts| {
@@ -471,7 +474,7 @@ impl Jobs {
                 let counts =
                     detection::detect_all(&self.job_db(), &self.inner.clock, scope, progress).await?;
                 causes::fill(&self.job_db()).await?;
-                report::of_sweep(counts, freshness)
+                Ok(report::of_sweep(counts, freshness)?)
             }
         }
     }
@@ -540,15 +543,21 @@ async fn joined<T>(task: JoinHandle<Result<T>>) -> Result<T> {
 
 /// Repeats `work` a few times while the database does not answer, such as after a restart of the database, if
 /// `can_be_repeated`. Otherwise a run that lost its connection would wait for the next tick of its schedule.
-pub(crate) async fn through_outages<T, F, Fut>(what: &str, can_be_repeated: bool, work: F) -> Result<T>
+pub(crate) async fn through_outages<T, E, F, Fut>(
+    what: &str,
+    can_be_repeated: bool,
+    work: F,
+) -> std::result::Result<T, E>
 where
+    E: Borrow<Error>,
     F: Fn() -> Fut,
-    Fut: Future<Output = Result<T>>,
+    Fut: Future<Output = std::result::Result<T, E>>,
 {
     let pauses: &[u64] = if can_be_repeated { &OUTAGE_PAUSES } else { &[] };
     for pause in pauses {
         match work().await {
-            Err(error) if error.is_outage() => {
+            Err(failed) if failed.borrow().is_outage() => {
+                let error = failed.borrow();
                 tracing::warn!(%error, pause, "{what} failed because of the database: repeating it");
                 tokio::time::sleep(Duration::from_secs(*pause)).await;
             }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use tokio::task::JoinHandle;
 use tokio_cron_scheduler::JobSchedulerError;
+use uuid::Uuid;
 
 use self::notifier::Notifier;
 pub use self::notifier::notify;
@@ -74,7 +75,11 @@ pub async fn tick(app: &App, request: JobRequest, schedule: &Schedule) {
     let Some(tick) = schedule.newest_tick(app.clock().now()) else {
         return;
     };
-    let start = || app.jobs().start_scheduled(request.clone(), Scheduled::Tick(tick));
+    let scheduled = Scheduled::Tick {
+        at: tick,
+        run: Uuid::now_v7(),
+    };
+    let start = || app.jobs().start_scheduled(request.clone(), scheduled);
     match through_outages("starting a job at its tick", true, start).await {
         Ok(started) => tracing::debug!(?job, %tick, ?started, "tick"),
         Err(error) => tracing::error!(?job, %tick, %error, "starting a job at its tick failed"),

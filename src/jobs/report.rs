@@ -1,5 +1,7 @@
 //! The reports that are recorded when runs end.
 
+use std::borrow::Borrow;
+
 use entity::job_runs::JobOutcome;
 use serde_json::{Value, json};
 
@@ -10,25 +12,53 @@ use crate::services::freshness::Freshness;
 use crate::services::inventory::{FailedSync, SyncCounts};
 use crate::services::job_runs::Report;
 
-/// Builds the report of a sync. It includes the result of each kind, even if the sync failed.
-pub(super) fn of_sync(synced: std::result::Result<SyncCounts, FailedSync>) -> Result<Report> {
-    match synced {
-        Ok(counts) => Ok(Report {
-            outcome: counts.outcome(),
-            counts: to_json(&counts)?,
-            error: counts.failure(),
-        }),
-        Err(failure) => {
-            let mut report = of_failure(&failure.error);
-            if !failure.kinds.is_empty() {
-                report.counts = to_json(&SyncCounts {
-                    kinds: failure.kinds,
-                    ..SyncCounts::default()
-                })?;
-            }
-            Ok(report)
+/// The failure of a run, with the counts of what was done before.
+#[derive(Debug)]
+pub(super) struct FailedWork {
+    error: Error,
+    counts: Value,
+}
+
+impl From<Error> for FailedWork {
+    fn from(error: Error) -> Self {
+        Self {
+            error,
+            counts: json!({}),
         }
     }
+}
+
+impl From<FailedSync> for FailedWork {
+    /// Keeps the results of the kinds that were listed before the failure.
+    fn from(failure: FailedSync) -> Self {
+        let listed = SyncCounts {
+            kinds: failure.kinds,
+            ..SyncCounts::default()
+        };
+        match to_json(&listed) {
+            Ok(counts) if !listed.kinds.is_empty() => Self {
+                error: failure.error,
+                counts,
+            },
+            Ok(_) => failure.error.into(),
+            Err(error) => error.into(),
+        }
+    }
+}
+
+impl Borrow<Error> for FailedWork {
+    fn borrow(&self) -> &Error {
+        &self.error
+    }
+}
+
+/// Builds the report of a sync that listed something.
+pub(super) fn of_sync(counts: SyncCounts) -> Result<Report> {
+    Ok(Report {
+        outcome: counts.outcome(),
+        counts: to_json(&counts)?,
+        error: counts.failure(),
+    })
 }
 
 /// Builds the report of a sweep. It is PARTIAL if the inventory that the sweep used is not up to date.
@@ -42,6 +72,14 @@ pub(super) fn of_sweep(counts: SweepCounts, freshness: Freshness) -> Result<Repo
         error: freshness.problem().as_deref().map(storable),
         counts: to_json(&SweepReport { counts, freshness })?,
     })
+}
+
+/// Builds the report of a run that failed after it did a part of its work.
+pub(super) fn of_failed(failed: FailedWork) -> Report {
+    Report {
+        counts: failed.counts,
+        ..of_failure(&failed.error)
+    }
 }
 
 /// Builds the report of a run that failed with an error.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use entity::job_runs::Job;
+use uuid::Uuid;
 
 use super::Source;
 use crate::services::detection::{Scope, SweepCounts};
@@ -71,7 +72,13 @@ impl JobRequest {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scheduled {
     /// A tick of the schedule. Each tick runs on one server only.
-    Tick(DateTime<Utc>),
+    Tick {
+        /// The time of the tick.
+        at: DateTime<Utc>,
+        /// The id of its run. It stays the same if the claim is repeated, so that a claim whose confirmation was lost is
+        /// found again.
+        run: Uuid,
+    },
     /// A tick that was missed before the server started.
     CatchUp,
 }

@@ -6,9 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::http::StatusCode;
+use drift_inbox::app::App;
+use drift_inbox::clock::Clock;
 use drift_inbox::db::{Db, WaitLimits};
 use drift_inbox::error::Error;
 use drift_inbox::jobs::JobRequest;
+use drift_inbox::provider::InventoryProvider;
+use drift_inbox::services::inventory::SyncOptions;
 use entity::job_runs::JobOutcome;
 use futures_util::future::join_all;
 use sea_orm::{ConnectionTrait, Database, DatabaseConnection, Statement, TransactionTrait as _};
@@ -249,29 +253,57 @@ async fn subscribers_hear_of_an_error_when_events_cannot_be_read() {
     assert_eq!(again.transition().await.1, "ACCEPTED");
 }
 
+/// Returns a server whose connections are all cut once, when it sends the first statement that contains `text`, and whether
+/// that has happened.
+fn cut_once_at(t: &TestApp, proxy: Proxy, text: &'static str) -> (App, Arc<AtomicBool>) {
+    let cut = Arc::new(AtomicBool::new(false));
+    let was_cut = Arc::clone(&cut);
+    let db = t.db().clone().observed(move |info| {
+        if info.statement.sql.contains(text) && !cut.swap(true, Ordering::SeqCst) {
+            proxy.cut();
+        }
+    });
+    let cloud = Arc::clone(&t.cloud) as Arc<dyn InventoryProvider>;
+    (App::new(db, Clock::Manual(t.clock.clone()), Some(cloud)), was_cut)
+}
+
 #[tokio::test]
 async fn a_sweep_whose_connections_are_cut_completes_by_itself() {
     let Some((t, proxy)) = behind_proxy().await else {
         return;
     };
-    let proxy = Arc::new(proxy);
     t.cloud_has([droplet("web-1").size("s-4vcpu-8gb").region("fra1")])
         .await;
     t.record_spec("web-1", json!({ "size_slug": "s-1vcpu-1gb", "region": "ams3" }))
         .await;
-    let (cut, cutting) = (AtomicBool::new(false), Arc::clone(&proxy));
-    let db = t.db().clone().observed(move |info| {
-        if info.statement.sql.contains("cloud_drift") && !cut.swap(true, Ordering::SeqCst) {
-            cutting.cut();
-        }
-    });
-    let server = drift_inbox::app::App::new(db, drift_inbox::clock::Clock::Manual(t.clock.clone()), None);
+    let (server, was_cut) = cut_once_at(&t, proxy, "cloud_drift");
     let run = server.jobs().run(JobRequest::detect_all()).await.unwrap();
     assert_eq!(run.error.as_deref().unwrap_or_default(), "", "{run:?}");
     assert!(
         matches!(run.outcome, Some(JobOutcome::Succeeded | JobOutcome::Partial)),
         "{run:?}"
     );
+    assert!(was_cut.load(Ordering::SeqCst));
     let fields: Vec<String> = t.inbox().await.into_iter().map(|drift| drift.field).collect();
     assert_eq!(fields, ["region", "size_slug"]);
+}
+
+#[tokio::test]
+async fn a_sync_whose_connections_are_cut_while_it_stores_its_listing_completes_by_itself() {
+    let Some((t, proxy)) = behind_proxy().await else {
+        return;
+    };
+    t.cloud.set([droplet("web-1").size("s-8vcpu-16gb")]);
+    let (server, was_cut) = cut_once_at(&t, proxy, r#"UPDATE "cloud_resources""#);
+    let run = server
+        .jobs()
+        .run(JobRequest::Sync(SyncOptions::default()))
+        .await
+        .unwrap();
+    assert_eq!(run.outcome, Some(JobOutcome::Succeeded), "{run:?}");
+    assert!(was_cut.load(Ordering::SeqCst));
+    assert_eq!(
+        t.resource("web-1").await.size_slug.as_deref(),
+        Some("s-8vcpu-16gb")
+    );
 }

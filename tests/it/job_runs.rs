@@ -79,6 +79,28 @@ async fn a_tick_that_many_servers_claim_runs_once() {
 }
 
 #[tokio::test]
+async fn a_claim_of_a_tick_that_is_repeated_gets_the_run_that_it_claimed() {
+    let t = TestApp::new().await;
+    for job in JOBS {
+        let request = RunRequest::from(job);
+        let first = claim_tick(t.db(), request.clone(), t.now()).await.unwrap();
+        assert!(matches!(first, TickClaim::Run(_)), "{first:?}");
+        let again = claim_tick(t.db(), request, t.now()).await.unwrap();
+        assert_eq!(
+            again, first,
+            "the confirmation of the first claim may have been lost"
+        );
+        let other = claim_tick(t.db(), job, t.now()).await.unwrap();
+        assert_eq!(other, TickClaim::Taken);
+        let skipped = RunRequest::from(job);
+        t.later(TimeDelta::seconds(5));
+        let first = claim_tick(t.db(), skipped.clone(), t.now()).await.unwrap();
+        assert!(matches!(first, TickClaim::Skipped(_)), "{first:?}");
+        assert_eq!(claim_tick(t.db(), skipped, t.now()).await.unwrap(), first);
+    }
+}
+
+#[tokio::test]
 async fn a_tick_during_another_run_is_skipped_and_recorded() {
     let t = TestApp::new().await;
     for job in JOBS {

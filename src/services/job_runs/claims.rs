@@ -15,6 +15,8 @@ use crate::services::page;
 /// A run to claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunRequest {
+    /// The id of the run.
+    pub id: Uuid,
     /// The job to run.
     pub job: Job,
     /// Whether the run is narrowed: a sync of some kinds, or a sweep of some resources.
@@ -26,6 +28,7 @@ pub struct RunRequest {
 impl From<Job> for RunRequest {
     fn from(job: Job) -> Self {
         Self {
+            id: Uuid::now_v7(),
             job,
             narrowed: false,
             source: None,
@@ -108,7 +111,8 @@ async fn claim_alone(db: &Db, request: &RunRequest, trigger: Trigger) -> Result<
     .await
 }
 
-/// Claims the run of a tick. A tick during another run of the job is recorded as skipped.
+/// Claims the run of a tick. A tick during another run of the job is recorded as skipped. A request that is repeated with
+/// its id gets the run that it claimed, if the database committed the claim but the confirmation was lost.
 ///
 /// # Errors
 ///
@@ -116,6 +120,12 @@ async fn claim_alone(db: &Db, request: &RunRequest, trigger: Trigger) -> Result<
 pub async fn claim_tick(db: &Db, request: impl Into<RunRequest>, tick: DateTime<Utc>) -> Result<TickClaim> {
     let request = &request.into();
     db.write_txn(|txn| async move {
+        if let Some(claimed) = page::find_one(&*txn, runs::Entity::find_by_id(request.id)).await? {
+            return Ok(match claimed.outcome {
+                None => TickClaim::Run(claimed),
+                Some(_) => TickClaim::Skipped(claimed),
+            });
+        }
         let (row, since) = match attempt_in_txn(db, &txn, request, Trigger::Tick(tick)).await? {
             Attempt::Begun(row) => return Ok(TickClaim::Run(row)),
             Attempt::Blocked { row, since } => (row, since),
@@ -167,7 +177,7 @@ async fn attempt_in_txn(
 
 fn new_run(request: &RunRequest, trigger: Trigger, now: DateTime<Utc>) -> runs::Model {
     runs::Model {
-        id: Uuid::now_v7(),
+        id: request.id,
         job: request.job,
         narrowed: request.narrowed,
         source: request.source.clone(),
