@@ -27,7 +27,7 @@ pub use authenticator::Authenticator;
 pub use bearer::bearer_token;
 pub use discovery::IssuerUrl;
 pub use issue::{IssueError, NewToken, issue};
-pub use issuer::{Issuer, IssuerSettings, IssuerState};
+pub use issuer::{CheckedIssuer, Issuer, IssuerSettings, IssuerState};
 pub use keys::SignatureAlgorithm;
 pub use page_client::{ExtraParameters, NoEndpoints, PageClient, PageToken, SignInEndpoints};
 pub use proxy::{ProxySettings, TrustedProxy, UnsafeProxy};

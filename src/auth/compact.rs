@@ -91,10 +91,15 @@ impl<'a> Compact<'a> {
         Ok(Header { algorithm, key_id })
     }
 
-    /// Checks that the header names this algorithm and has no unsupported field.
+    /// Checks that the header names this algorithm and has no unsupported field. There is one key, so an id of a key says
+    /// nothing; one that is a path or an address is an attack.
     pub(super) fn check_header(&self, algorithm: &str) -> Result<(), InvalidToken> {
-        if self.header()?.algorithm != algorithm {
+        let header = self.header()?;
+        if header.algorithm != algorithm {
             return Err(InvalidToken::new("the header names another algorithm"));
+        }
+        if header.key_id.is_some_and(|id| id.contains(['/', ':', '@'])) {
+            return Err(InvalidToken::new("the header has an invalid key id"));
         }
         Ok(())
     }
@@ -112,10 +117,10 @@ fn is_token_type(value: &Value) -> bool {
         .is_some_and(|text| TYPES.contains(&text.to_ascii_lowercase().as_str()))
 }
 
-/// Returns whether the value can be a key id. The allowed characters have no special meaning in file systems,
-/// databases or URLs, in case an id is ever used there.
+/// Returns whether the value can be a key id. Issuers use UUIDs, digests, dates, and base64 with all of its characters
+/// (AWS Cognito). An id is only compared with the ids of the keys that the issuer publishes.
 fn is_key_id(value: &Value) -> bool {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.=+".contains(&byte);
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.=+/:@".contains(&byte);
     value.as_str().is_some_and(|id| {
         (1..=MAX_KEY_ID).contains(&id.len()) && !id.contains("..") && id.bytes().all(is_plain)
     })

@@ -101,6 +101,15 @@ struct Known {
     error: Option<String>,
 }
 
+/// What a check of the issuer found.
+#[derive(Debug)]
+pub struct CheckedIssuer {
+    /// Number of usable keys.
+    pub keys: usize,
+    /// Whether the issuer offers what the page needs; otherwise the reason why not.
+    pub endpoints: Result<(), String>,
+}
+
 impl Issuer {
     /// Creates an issuer of which nothing is known yet.
     ///
@@ -255,14 +264,17 @@ impl Issuer {
         }
     }
 
-    /// Reads the document and the keys once, apart from the keys in use. Returns the number of keys.
+    /// Reads the document and the keys once, apart from the keys in use.
     ///
     /// # Errors
     /// The reason why they cannot be read.
-    pub async fn check(&self) -> Result<usize, String> {
-        let keys = self.request().await;
-        keys.map(|(keys, _)| keys.len())
-            .map_err(|error| error.chars().take(MAX_ERROR).collect())
+    pub async fn check(&self) -> Result<CheckedIssuer, String> {
+        let short = |error: String| error.chars().take(MAX_ERROR).collect::<String>();
+        let (keys, endpoints) = self.request().await.map_err(short)?;
+        Ok(CheckedIssuer {
+            keys: keys.len(),
+            endpoints: endpoints.map(drop).map_err(short),
+        })
     }
 
     async fn request(&self) -> Result<(KeySet, Result<SignInEndpoints, String>), String> {

@@ -103,6 +103,20 @@ impl InventoryArgs {
         self.sources.is_some()
     }
 
+    /// Checks that no single source is selected: a server syncs all sources of its file.
+    ///
+    /// # Errors
+    /// One is selected.
+    pub(crate) fn check_all_selected(&self) -> Result<()> {
+        match self.selected() {
+            Some(_) => Err(BadSetting::new(
+                "DRIFT_SOURCE",
+                "cannot be combined with DRIFT_SOURCES: unset one of them",
+            )),
+            None => Ok(()),
+        }
+    }
+
     /// Returns the name of the source to sync, if the sources are in a file.
     pub(crate) fn selected(&self) -> Option<&str> {
         self.source.as_deref().filter(|_| self.sources.is_some())

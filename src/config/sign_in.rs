@@ -108,6 +108,7 @@ impl SignInArgs {
     /// # Errors
     /// No way to sign in is configured, or one of them is not safe.
     pub(crate) fn resolve(&self) -> Result<Authenticator> {
+        self.page_client()?;
         let (issuer, proxy) = (self.issuer()?, self.proxy.resolve(&self.token)?);
         let shared = match self.token.resolve_optional()? {
             None if issuer.is_none() && proxy.is_none() => {
@@ -130,7 +131,11 @@ impl SignInArgs {
 
     fn issuer(&self) -> Result<Option<Issuer>> {
         let Some(url) = self.oidc.oidc_issuer.clone() else {
-            return Ok(None);
+            return match self.oidc.oidc_audience {
+                // Otherwise the operator would believe that the issuer's tokens are accepted.
+                Some(_) => Err(BadSetting::new("DRIFT_OIDC_AUDIENCE", "needs DRIFT_OIDC_ISSUER")),
+                None => Ok(None),
+            };
         };
         let why = "is not set; set it to the audience of the issuer's tokens for this server";
         let settings = IssuerSettings {
@@ -156,14 +161,15 @@ impl ProxyArgs {
     fn resolve(&self, token: &TokenArgs) -> Result<Option<TrustedProxy>> {
         let secret = secrets::DRIFT_PROXY_SECRET.read()?;
         if !self.proxy_sign_in {
-            // A secret without the switch is most likely a mistake, and users could not sign in.
-            return match secret {
-                Some(_) => Err(BadSetting::new(
-                    "DRIFT_PROXY_SECRET",
-                    "needs DRIFT_PROXY_SIGN_IN=on",
-                )),
-                None => Ok(None),
+            // These settings without the switch are most likely a mistake, and users could not sign in.
+            let name = if secret.is_some() {
+                "DRIFT_PROXY_SECRET"
+            } else if self.proxy_networks.is_empty() {
+                return Ok(None);
+            } else {
+                "DRIFT_PROXY_NETWORKS"
             };
+            return Err(BadSetting::new(name, "needs DRIFT_PROXY_SIGN_IN=on"));
         }
         let settings = ProxySettings {
             user_header: self.proxy_user_header.clone(),
@@ -187,12 +193,22 @@ fn algorithm(text: &str) -> Result<SignatureAlgorithm, &'static str> {
     SignatureAlgorithm::of_name(text.trim()).ok_or("not one of RS256, ES256, EdDSA")
 }
 
-fn network(text: &str) -> Result<IpNet, &'static str> {
+fn network(text: &str) -> Result<IpNet, String> {
     let text = text.trim();
     let one = || text.parse::<IpAddr>().map(IpNet::from);
-    text.parse()
+    let network: IpNet = text
+        .parse()
         .or_else(|_| one())
-        .map_err(|_| "not a network such as 10.0.0.0/8")
+        .map_err(|_| "not a network such as 10.0.0.0/8".to_owned())?;
+    // 10.1.2.3/8 is all of 10.0.0.0/8, while its author may have meant one machine.
+    if network.trunc() != network {
+        return Err(format!(
+            "the address is not the first of its network: write {} or {}",
+            network.trunc(),
+            network.addr()
+        ));
+    }
+    Ok(network)
 }
 
 fn header(text: &str) -> Result<HeaderName, &'static str> {

@@ -201,13 +201,20 @@ async fn a_missing_database_is_not_created_and_missing_migrations_are_counted() 
         assert!(found == state && text.contains("missing: "), "{text}");
         assert_eq!(ended.code, Some(i32::from(state == "failed")));
     }
-    let wrong = program(&database.url, &stub)
-        .with("DIGITALOCEAN_TOKEN", "")
-        .with("DRIFT_JWT_SECRET", "planted");
-    let ended = wrong.run(&["doctor", "--json"]);
-    let all = checks(&ended);
-    let (state, text) = found(&all, "settings");
-    assert!(state == "failed" && text.contains("DRIFT_JWT_SECRET"), "{text}");
+    for (name, value) in [
+        ("DRIFT_JWT_SECRET", "planted"),
+        ("DRIFT_OIDC_CLIENT_ID", "page"),
+        ("DRIFT_OIDC_AUDIENCE", "drift"),
+        ("DRIFT_PROXY_NETWORKS", "10.0.0.0/8"),
+    ] {
+        let wrong = program(&database.url, &stub)
+            .with("DIGITALOCEAN_TOKEN", "")
+            .with(name, value);
+        let ended = wrong.run(&["doctor", "--json"]);
+        let all = checks(&ended);
+        let (state, text) = found(&all, "settings");
+        assert!(state == "failed" && text.contains(name), "{text}");
+    }
 }
 
 #[tokio::test]

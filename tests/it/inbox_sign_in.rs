@@ -1,6 +1,9 @@
 //! Sign-in on the inbox page: at a certified OpenID Connect issuer and behind a proxy.
 
+use std::time::Duration;
+
 use drift_inbox::auth::{Authenticator, PageToken, ProxySettings, TrustedProxy};
+use drift_inbox::clock::Clock;
 use drift_inbox::domain::actor::RoleAliases;
 use drift_inbox::graphql::api_limits::ApiLimits;
 use drift_inbox::http::{HttpState, router};
@@ -39,7 +42,16 @@ async fn with_issuer(token: PageToken, settings: Value) -> (Served, TestIssuer) 
         HttpState::new(t.app.clone(), authenticator, ApiLimits::default(), true)
             .with_page_client(Some(page_client(token))),
     );
-    (Served::start_on(t, listener), issuer)
+    let served = Served::start_on(t, listener);
+    // The issuer has the real time, and a slow test must not outlive the times in its tokens.
+    let clock = served.clock.clone();
+    tokio::spawn(async move {
+        loop {
+            clock.advance(Clock::System.now() - clock.now());
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    });
+    (served, issuer)
 }
 
 /// Goes to the issuer and signs in as this user.
@@ -106,7 +118,7 @@ async fn tokens_of_both_kinds_and_each_algorithm_sign_in_and_new_keys_are_taken(
         browser.see_text("#account", "viewer").await;
         let first = browser.run(&format!("return {TOKEN}")).await;
         issuer.rotate_keys().await;
-        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
         issuer.revoke_all().await;
         browser.run("sessionStorage.clear()").await;
         browser.go("/").await;
@@ -295,7 +307,7 @@ async fn an_issuer_that_is_down_is_named_and_can_be_tried_again() {
     browser.see_text(BUTTON, "Try again").await;
 
     issuer.set(json!({ "down": false, "accessSeconds": 1 })).await;
-    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
     browser.click(BUTTON).await;
     browser.see_text(BUTTON, "Sign in with").await;
     sign_in(&browser, "ada").await;

@@ -198,5 +198,14 @@ fn unsafe_settings_of_a_proxy_are_refused() {
         "{unused}"
     );
     assert!(refusal(&[on, ("DRIFT_PROXY_NETWORKS", "10.0.0.0/33")]).contains("DRIFT_PROXY_NETWORKS"));
+    let network = ("DRIFT_PROXY_NETWORKS", "10.1.2.3/8");
+    let wide = refusal(&[on, network]);
+    assert!(wide.contains("10.0.0.0/8 or 10.1.2.3"), "{wide}");
+    let unused = refusal(&[("DRIFT_PROXY_NETWORKS", "10.0.0.0/8")]);
+    assert!(
+        unused.contains("DRIFT_PROXY_NETWORKS") && unused.contains("DRIFT_PROXY_SIGN_IN=on"),
+        "{unused}"
+    );
     assert!(refusal(&[("DRIFT_OIDC_ISSUER", "https://id.example.com")]).contains("DRIFT_OIDC_AUDIENCE"));
+    assert!(refusal(&[("DRIFT_OIDC_AUDIENCE", "drift")]).contains("needs DRIFT_OIDC_ISSUER"));
 }
