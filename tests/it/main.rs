@@ -103,6 +103,7 @@ mod measures;
 mod members;
 mod metrics;
 mod migrations;
+mod model;
 mod mutations_api;
 mod mutations_bounds;
 mod mutations_jobs;
