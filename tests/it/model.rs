@@ -37,7 +37,7 @@ use self::world::World;
 /// The environment variable with the number of sequences. With it, they are different ones in each run.
 const CASES: &str = "DRIFT_MODEL_CASES";
 /// The number of sequences otherwise, which are the same in each run.
-const USUAL: u32 = 10;
+const USUAL: u32 = 6;
 /// Maximum number of operations of a sequence.
 const MOST: usize = 50;
 
