@@ -203,14 +203,14 @@ fn remove(value: &mut Value, path: &[Value]) {
     }
 }
 
-/// Returns whether a list member has all of these values. Nested objects are matched in the same way.
+/// Returns whether a list member has all of these values. Nested objects are matched in the same way. A missing key is
+/// unset, so that members that are loosely equal match the same values.
 fn has(member: &Value, chosen: &Map<String, Value>) -> bool {
     chosen
         .iter()
         .all(|(key, wanted)| match (member.get(key), wanted) {
             (Some(inner @ Value::Object(_)), Value::Object(wanted)) => has(inner, wanted),
-            (Some(value), wanted) => loosely_equal(value, wanted),
-            (None, _) => false,
+            (value, wanted) => loosely_equal(value.unwrap_or(&Value::Null), wanted),
         })
 }
 
@@ -266,6 +266,50 @@ mod tests {
             !not_compared.are_equal("other", &expected, &live),
             "another field has no uncompared parts"
         );
+    }
+
+    #[test]
+    fn members_that_are_loosely_equal_have_the_same_uncompared_parts() {
+        let mut not_compared = NotCompared::default();
+        not_compared.add("rules", vec![json!({"port": 22, "host": null}), "note".into()]);
+        let token = |text: &str| json!([text]);
+        not_compared.add("list", vec![token("25")]);
+        not_compared.add("list", vec![token("port=80"), token("note")]);
+        not_compared.add("list", vec![token("host="), token("text")]);
+        for (field, expected, live) in [
+            (
+                "rules",
+                json!([{"port": 22, "note": "a"}]),
+                json!([{"port": "22", "host": "", "note": "b"}]),
+            ),
+            ("list", json!([1, 25]), json!([1, 25.0])),
+            ("list", json!([1, 25.0]), json!(["1"])),
+            (
+                "list",
+                json!([{"port": 80.0, "host": "x", "note": "a"}]),
+                json!([{"port": "80", "host": "x"}]),
+            ),
+            (
+                "list",
+                json!([{"a": 1, "host": null, "text": "a"}]),
+                json!([{"a": 1, "host": [], "text": "b"}]),
+            ),
+            (
+                "list",
+                json!([{"a": 1, "text": "a"}]),
+                json!([{"a": 1, "host": ""}]),
+            ),
+        ] {
+            assert!(
+                not_compared.are_equal(field, &expected, &live),
+                "{expected} {live}"
+            );
+        }
+        assert!(!not_compared.are_equal(
+            "rules",
+            &json!([{"port": 22, "host": "x", "note": "a"}]),
+            &json!([{"port": 22, "host": "x"}])
+        ));
     }
 
     #[test]

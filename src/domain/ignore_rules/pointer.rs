@@ -5,6 +5,8 @@
 use serde_json::Value;
 use wildmatch::WildMatch;
 
+use crate::domain::equality::{is_unset, number_text};
+
 /// Returns the tokens of a pointer.
 fn tokens(pointer: &str) -> impl Iterator<Item = String> {
     let tokens = pointer
@@ -55,13 +57,23 @@ pub(crate) fn removed<'v>(value: &'v mut Value, token: &[Value], is_last: bool) 
     }
 }
 
+/// Returns whether a token selects a list member. It selects all members that are loosely equal, or none of them.
 fn selects(token: &str, member: &Value) -> bool {
     match member {
         _ if token == "*" => true,
-        Value::Object(map) => token
-            .split_once('=')
-            .is_some_and(|(key, wanted)| map.get(key).and_then(text).is_some_and(|value| value == wanted)),
-        other => text(other).is_some_and(|text| WildMatch::new(token).matches(&text)),
+        Value::Object(map) if !is_unset(member) => token.split_once('=').is_some_and(|(key, wanted)| {
+            compared_text(map.get(key).unwrap_or(&Value::Null)).is_some_and(|value| value == wanted)
+        }),
+        other => compared_text(other).is_some_and(|text| WildMatch::new(token).matches(&text)),
+    }
+}
+
+/// Returns the text that a scalar is compared as, empty if the value is unset.
+fn compared_text(value: &Value) -> Option<String> {
+    match value {
+        Value::Number(number) => Some(number_text(number)),
+        value if is_unset(value) => Some(String::new()),
+        value => text(value),
     }
 }
 
