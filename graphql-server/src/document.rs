@@ -13,7 +13,7 @@ use async_graphql::{
 use crate::{
     codes::{self, GRAPHQL_PARSE_FAILED},
     conformance::operation,
-    limits::{RequestLimits, scan},
+    limits::{RequestLimits, check_text},
     recent::Recent,
 };
 
@@ -59,7 +59,7 @@ pub(crate) fn parse(request: &mut Request, limits: &RequestLimits) -> ServerResu
     if request.data.contains_key(&TypeId::of::<Scanned>()) {
         return Ok(());
     }
-    scan::scan(&request.query, limits).map_err(|error| error.into_server_error(limits))?;
+    check_text(&request.query, limits)?;
     match PARSED.get(&request.query) {
         Some(document) => request.set_parsed_query(ExecutableDocument::clone(&document)),
         None => {

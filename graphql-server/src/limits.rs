@@ -7,6 +7,8 @@ mod sizes;
 
 use std::time::Duration;
 
+use async_graphql::ServerResult;
+
 /// The limits of one request. Each value is the largest that is accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestLimits {
@@ -63,4 +65,13 @@ impl Default for RequestLimits {
             request_timeout: Duration::from_secs(30),
         }
     }
+}
+
+/// Checks the text of a document before it is parsed: the parser recurses once per bracket, without a limit.
+///
+/// # Errors
+///
+/// The text exceeds a limit, or has an unterminated string.
+pub fn check_text(text: &str, limits: &RequestLimits) -> ServerResult<()> {
+    scan::scan(text, limits).map_err(|error| error.into_server_error(limits))
 }

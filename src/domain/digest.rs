@@ -15,11 +15,11 @@ const FORM: u8 = 1;
 
 /// The first 128 bits of the SHA-256 of a listed resource in its canonical form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Digest(u128);
+pub struct Digest(u128);
 
 impl Digest {
     /// Returns the digest of a resource. `owned` is whether the traits of its kind make it an owned resource.
-    pub(crate) fn of(listed: &ListedResource, owned: bool) -> Self {
+    pub fn of(listed: &ListedResource, owned: bool) -> Self {
         let mut head = [0; 16];
         let hash = Sha256::digest(form(listed, owned));
         for (to, from) in head.iter_mut().zip(hash) {
@@ -29,12 +29,12 @@ impl Digest {
     }
 
     /// Returns the digest as bytes.
-    pub(crate) fn to_bytes(self) -> [u8; 16] {
+    pub fn to_bytes(self) -> [u8; 16] {
         self.0.to_be_bytes()
     }
 
     /// Returns the digest of these bytes.
-    pub(crate) fn from_bytes(bytes: [u8; 16]) -> Self {
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(u128::from_be_bytes(bytes))
     }
 }

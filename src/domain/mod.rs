@@ -13,7 +13,7 @@ pub mod changes;
 pub mod compare;
 pub mod compare_texts;
 pub mod detection;
-pub(crate) mod digest;
+pub mod digest;
 pub mod equality;
 pub mod explanation;
 #[cfg(test)]

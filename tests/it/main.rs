@@ -49,6 +49,7 @@ mod flat_queries;
 mod foreign_pages;
 mod foreign_rows;
 mod forgetting;
+mod fuzzing;
 mod graphiql;
 mod guards;
 mod healthcheck;
