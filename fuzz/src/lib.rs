@@ -14,8 +14,11 @@ pub mod terraform_plan;
 pub mod terraform_state;
 pub mod token;
 
+/// The name of a target, and what it does with an input.
+pub type Target = (&'static str, fn(&[u8]));
+
 /// All targets. Each has a file in `fuzz_targets/` and a folder in `corpus/` of the same name.
-pub const TARGETS: [(&str, fn(&[u8])); 8] = [
+pub const TARGETS: [Target; 8] = [
     ("canonical", canonical::check),
     ("comparison", comparison::check),
     ("graphql", graphql::check),
