@@ -2,7 +2,8 @@
 # A temporary PostgreSQL server for tests. Source this file, then:
 #
 #   pg_find     finds the server's programs, installing them when there are none; sets PG_PROGRAMS
-#   pg_start    starts a server in a temporary folder; sets PG_URL
+#   pg_start    starts a server in a temporary folder; sets PG_URL. With the argument `durable`, a commit is on the disk
+#               before it is confirmed, so that nothing is lost if the server is killed
 #   pg_stop     stops the server and deletes the folder; may be called at any time and repeatedly
 #
 # The caller calls pg_stop from its EXIT trap. Settings read: PG_BIN, the folder of initdb and postgres.
@@ -86,6 +87,7 @@ pg_port() {
 }
 
 pg_start() {
+  local durable=${1:-}
   [ -n "$PG_PROGRAMS" ] || pg_find || return 1
   # Variables that libpq would otherwise read from the caller's environment.
   unset PGHOST PGHOSTADDR PGPORT PGDATABASE PGUSER PGPASSWORD PGPASSFILE PGSERVICE PGOPTIONS PGDATA \
@@ -117,17 +119,17 @@ pg_start() {
   local port try
   for try in 1 2 3 4 5; do
     port=$(pg_port)
-    # No durability, and therefore fast: the data is deleted after the run.
     cat >"$data/postgresql.auto.conf" <<CONF
 listen_addresses = '127.0.0.1'
 port = $port
 unix_socket_directories = '$PG_FOLDER'
-fsync = off
-synchronous_commit = off
-full_page_writes = off
 max_connections = 200
 shared_buffers = 64MB
 CONF
+    # No durability, and therefore fast: the data is deleted after the run.
+    if [ "$durable" != durable ]; then
+      printf '%s = off\n' fsync synchronous_commit full_page_writes >>"$data/postgresql.auto.conf"
+    fi
     # pg_ctl starts the server in a separate session, so that a Ctrl-C for the caller does not stop it.
     if pg_run "$PG_PROGRAMS/pg_ctl" start -D "$data" -w -t 60 -s -l "$log" >/dev/null 2>&1 </dev/null; then
       PG_URL="postgres://postgres@127.0.0.1:$port/postgres"
