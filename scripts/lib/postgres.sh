@@ -3,7 +3,7 @@
 #
 #   pg_find     finds the server's programs, installing them when there are none; sets PG_PROGRAMS
 #   pg_start    starts a server in a temporary folder; sets PG_URL. With the argument `durable`, a commit is on the disk
-#               before it is confirmed, so that nothing is lost if the server is killed
+#               before it is confirmed, so that nothing is lost if the server is killed, and each has its time
 #   pg_stop     stops the server and deletes the folder; may be called at any time and repeatedly
 #
 # The caller calls pg_stop from its EXIT trap. Settings read: PG_BIN, the folder of initdb and postgres.
@@ -127,7 +127,9 @@ max_connections = 200
 shared_buffers = 64MB
 CONF
     # No durability, and therefore fast: the data is deleted after the run.
-    if [ "$durable" != durable ]; then
+    if [ "$durable" = durable ]; then
+      echo 'track_commit_timestamp = on' >>"$data/postgresql.auto.conf"
+    else
       printf '%s = off\n' fsync synchronous_commit full_page_writes >>"$data/postgresql.auto.conf"
     fi
     # pg_ctl starts the server in a separate session, so that a Ctrl-C for the caller does not stop it.

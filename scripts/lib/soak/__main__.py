@@ -29,7 +29,9 @@ class Soak:
         self.db = Postgres(pooled=True)
         self.account = Account(options.resources)
         self.settings = Settings(self.db.url, f"{SCRATCH}/sources.toml")
-        self.servers = [Server(str(number + 1), self.settings.server()) for number in range(options.servers)]
+        limits = {"DRIFT_CONNECTION_TIMEOUT": "30s", "DRIFT_LOCK_TIMEOUT": "40s", "DRIFT_STATEMENT_TIMEOUT": "60s",
+                  "DRIFT_REQUEST_TIMEOUT": "120s"} if options.busy else {}
+        self.servers = [Server(str(number + 1), self.settings.server(**limits)) for number in range(options.servers)]
         self.subscribers, self.watch = [], None
 
     def client(self, email, requests=None):
@@ -145,7 +147,7 @@ class Soak:
                      "of the database", self.trouble.breaches)
         table = runs.check_requests(self.requests.seen, self.outages, FOLDER, report)
         runs.check_load(self.requests.seen, self.options.seconds, report)
-        runs.check_health(self.watch, self.outages, report)
+        runs.check_health(self.watch, self.outages, report, self.options.busy)
         runs.check_memory(self.watch, report)
         runs.check_ticks(db, "sync_inventory", SYNC_EVERY, self.first, self.last, self.outages, report)
         runs.check_ticks(db, "detect_drift", SWEEP_EVERY, self.first, self.last, self.outages, report)
@@ -208,6 +210,8 @@ def main():
     parser.add_argument("--clients", type=int, default=6, help="number of concurrent users, default 6")
     parser.add_argument("--pause", type=float, default=0.05, help="mean pause of a user between two requests in "
                         "seconds, default 0.05")
+    parser.add_argument("--busy", action="store_true", help="the machine has other work: longer time limits of the "
+                        "servers, and no check of /readyz, which gives up after 2 s")
     parser.add_argument("--resources", type=int, default=300, help="size of the inventory file, default 300")
     parser.add_argument("--kill-every", type=float, default=20, help="seconds between two kills, default 20")
     parser.add_argument("--kills", type=int, metavar="N", help="instead, kill one server N times at random moments, "

@@ -236,7 +236,7 @@ class User:
     def send_state(self):
         serial, state = self.account.state()
         answer = self.client.graphql("state", """mutation($input: ImportTerraformStateInput!) {
-          importTerraformState(input: $input) { summary { recorded changed } } }""",
+          importTerraformState(input: $input) { summary { recorded changed } refusal { code } } }""",
                                      {"input": {"state": state, "takeOver": True}})
         self.ledger.add("state", str(serial), answer.state)
 

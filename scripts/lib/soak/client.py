@@ -13,7 +13,7 @@ EXPECTED = {"ALREADY_RESOLVED", "LIVE_VALUE_MOVED", "SPEC_MOVED", "SPEC_VERSION_
             "NOT_FOUND", "NOT_UNDOABLE", "JOB_ALREADY_RUNNING", "PLAN_REFUSED", "STATE_REFUSED", "BULK_UNDONE"}
 # After these, a write is stored or not.
 UNCERTAIN = {"INTERNAL_SERVER_ERROR", "REQUEST_TIMEOUT"}
-PATIENCE = 90  # seconds
+PATIENCE = 150  # seconds
 
 Seen = collections.namedtuple("Seen", "kind server begun ended code text")
 
@@ -82,7 +82,9 @@ class Client:
             codes = [error.get("extensions", {}).get("code") or "error without a code" for error in body["errors"]]
             answer = Answer(codes[0], body)
         else:
-            answer = Answer("OK", body["data"])
+            refusals = [made["refusal"] for made in body["data"].values()
+                        if isinstance(made, dict) and made.get("refusal")]
+            answer = Answer(refusals[0]["code"] if refusals else "OK", body["data"])
         self.note(kind, server, begun, answer)
         return answer
 
