@@ -116,8 +116,8 @@ class Soak:
             for ended in done:
                 known = self.outages.around(begun, time.time(), "no server")
                 text = f"{ended.stdout}{ended.stderr}".strip()
-                if ended.returncode != 0 and not known and not any(
-                        word in text for word in ("another run of this job", "older than")):
+                others = "another run of this job", "was already imported", "is being imported"
+                if ended.returncode != 0 and not known and not any(word in text for word in others):
                     self.trouble.breach(f"a command ended with {ended.returncode}: {text[-400:]}")
             if done[0].returncode == 0:
                 self.ledger.add("state", str(serial), "confirmed")
@@ -197,6 +197,7 @@ def soak(options):
         print(f"  {number:6}  {code}: {window}")
     print("Latency of successful requests:")
     print("\n".join(runs.latencies(run.requests.seen)))
+    print("Memory of the server that lived longest, each minute in MiB: " + " ".join(runs.curve(run.watch)))
     for text, number in errors[:8]:
         print(f"  log, {number} times: {text}")
     return run.report

@@ -118,14 +118,27 @@ def check_health(watch, outages, report, busy=False):
                  f"{dict(said)}", [] if busy else ready)
 
 
-def check_memory(watch, report):
-    """A server that lives long does not grow, and later lives are not larger than earlier ones."""
+def longest_life(watch):
+    """The times and sizes of the server process that lived longest."""
     lives = collections.defaultdict(list)
     for server, life, at, size in watch.memory:
         lives[server, life].append((at, size))
-    if not lives:
-        return
-    longest = max(lives.values(), key=lambda samples: samples[-1][0] - samples[0][0])
+    return max(lives.values(), key=lambda samples: samples[-1][0] - samples[0][0])
+
+
+def curve(watch):
+    """The largest size in each minute of that process, as texts."""
+    minutes = collections.defaultdict(float)
+    samples = longest_life(watch)
+    for at, size in samples:
+        minute = int((at - samples[0][0]) // 60)
+        minutes[minute] = max(minutes[minute], size)
+    return [f"{size:.0f}" for size in minutes.values()]
+
+
+def check_memory(watch, report):
+    """A server that lives long does not grow, and later lives are not larger than earlier ones."""
+    longest = longest_life(watch)
     breaches = []
     third = len(longest) // 3
     early = [size for _, size in longest[third:2 * third]] or [longest[0][1]]
@@ -140,7 +153,7 @@ def check_memory(watch, report):
         breaches.append(f"the largest server had {first:.0f} MiB in the first third, {last:.0f} MiB in the last")
     report.check("memory is flat", f"longest life {longest[-1][0] - longest[0][0]:.0f} s: mean "
                  f"{sum(early) / len(early):.0f} MiB in its second third, {sum(late) / len(late):.0f} MiB in its last; "
-                 f"most of any server {first:.0f} MiB in the first third of the run, {last:.0f} MiB in the last", breaches)
+                 f"at most {first:.0f} MiB in the first third of the run, {last:.0f} MiB in the last", breaches)
 
 
 RANK = {"drift_detected": 0, "drift_changed": 0, "drift_accepted": 1, "drift_stale": 1, "drift_reverted": 1}
