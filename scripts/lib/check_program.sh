@@ -88,10 +88,18 @@ allowed() {
 check_system_calls() {
   has strace || { skip 'strace is not installed'; return; }
   has systemd-analyze || return 0
-  local folder=$scratch/calls address='' server refused
+  local folder=$scratch/calls address='' server refused as=()
   mkdir -p "$folder"
-  (cd "$folder" && exec env -i DATABASE_URL='sqlite://calls.db?mode=rwc' DRIFT_JWT_SECRET=the-secret-of-a-trial-of-the-unit DRIFT_LISTEN=127.0.0.1:0 \
-    strace -f -qq -o trace -- "$1" serve >out 2>err) &
+  # As another user than root, as the unit does: SQLite changes the owner of its files if it is root.
+  if [ "$(id -u)" = 0 ]; then
+    has setpriv || { skip 'setpriv is not installed: the system calls of a user other than root were not compared'; return; }
+    as=(setpriv --reuid=65534 --regid=65534 --clear-groups)
+    chown 65534:65534 "$folder"
+    chmod 0711 "$scratch"
+  fi
+  install -m 0755 "$1" "$scratch/drift-inbox"
+  (cd "$folder" && exec ${as[@]+"${as[@]}"} env -i DATABASE_URL='sqlite://calls.db?mode=rwc' DRIFT_JWT_SECRET=the-secret-of-a-trial-of-the-unit DRIFT_LISTEN=127.0.0.1:0 \
+    strace -f -qq -o trace -- "$scratch/drift-inbox" serve >out 2>err) &
   server=$!
   stop+=("$server")
   for _ in $(seq 300); do

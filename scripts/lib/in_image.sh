@@ -7,10 +7,17 @@ set -euo pipefail
 files=$1
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(mktemp -d)
+# By its path: env looks for it without PATH.
+chroot=$(PATH=$PATH:/usr/sbin:/sbin command -v chroot)
 mount --make-rprivate /
 mount --bind "$files" "$root"
-mkdir -p "$root/proc"
+mkdir -p "$root/proc" "$root/dev"
 mount -t proc proc "$root/proc"
+# Each engine gives a container these devices.
+mount -t tmpfs -o mode=0755 tmpfs "$root/dev"
+mknod -m 0666 "$root/dev/null" c 1 3
+mknod -m 0666 "$root/dev/random" c 1 8
+mknod -m 0666 "$root/dev/urandom" c 1 9
 mount -t tmpfs -o mode=1777 tmpfs "$root/var/tmp"
 mount -t tmpfs -o mode=0700,uid=65532,gid=65532 tmpfs "$root/data"
 mkdir "$root/data/etc"
@@ -27,12 +34,15 @@ listening=$(mktemp)
 python3 "$here/name_server.py" >"$listening" &
 until [ -s "$listening" ]; do sleep 0.1; done
 
-# inside COMMAND...: runs the program in the image with the settings of the image.
-inside() {
-  env -i DRIFT_LISTEN=0.0.0.0:8080 SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt TMPDIR=/var/tmp \
+# become COMMAND...: becomes the program in the image, with the settings of the image.
+become() {
+  exec env -i DRIFT_LISTEN=0.0.0.0:8080 SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt TMPDIR=/var/tmp \
     DRIFT_JWT_SECRET=the-secret-of-a-trial-of-the-image ${settings[@]+"${settings[@]}"} \
-    chroot --userspec=65532:65532 --groups=65532 "$root" /usr/bin/drift-inbox "$@"
+    "$chroot" --userspec=65532:65532 --groups=65532 "$root" /usr/bin/drift-inbox "$@"
 }
+
+# inside COMMAND...: runs the program in the image.
+inside() { (become "$@"); }
 
 settings=()
 # Names: the database is not there, so the error says whether its name was found.
@@ -44,7 +54,7 @@ done
 # chroot ends in the root folder, and not in the working folder of the image.
 settings=('DATABASE_URL=sqlite:///data/drift-inbox.db?mode=rwc' RUST_LOG=warn)
 before=$(date +%s%N)
-inside serve >"$root/var/tmp/out" 2>"$root/var/tmp/err" &
+become serve >"$root/var/tmp/out" 2>"$root/var/tmp/err" &
 server=$!
 until inside healthcheck --ready >/dev/null 2>&1; do
   kill -0 "$server" 2>/dev/null || { printf 'log=%s\n' "$(tr '\n' ' ' <"$root/var/tmp/err")"; exit 1; }
@@ -53,8 +63,8 @@ done
 printf 'ready_ms=%s\n' $((($(date +%s%N) - before) / 1000000))
 printf 'healthcheck=%s\n' "$(inside healthcheck)"
 sleep 3
-printf 'memory_kib=%s\n' "$(sed -n 's/^VmRSS:[[:space:]]*\([0-9]*\) kB/\1/p' "/proc/$server/status")"
-printf 'user=%s\n' "$(sed -n 's/^Uid:[[:space:]]*\([0-9]*\).*/\1/p' "/proc/$server/status")"
+printf 'memory_kib=%s\n' "$(sed -n 's/^VmRSS:[[:space:]]*\([0-9]*\) kB/\1/p' "$root/proc/$server/status")"
+printf 'user=%s\n' "$(sed -n 's/^Uid:[[:space:]]*\([0-9]*\).*/\1/p' "$root/proc/$server/status")"
 before=$(date +%s%N)
 kill -TERM "$server"
 code=0
@@ -63,7 +73,7 @@ printf 'stop_ms=%s\nstop_code=%s\n' $((($(date +%s%N) - before) / 1000000)) "$co
 # A second start on the same database, as after an upgrade.
 settings=('DATABASE_URL=sqlite:///data/drift-inbox.db?mode=rwc' RUST_LOG=warn)
 before=$(date +%s%N)
-inside serve >"$root/var/tmp/out" 2>"$root/var/tmp/err" &
+become serve >"$root/var/tmp/out" 2>"$root/var/tmp/err" &
 server=$!
 until inside healthcheck --ready >/dev/null 2>&1; do
   kill -0 "$server" 2>/dev/null || exit 1
