@@ -14,6 +14,7 @@ mod schedules;
 mod secrets;
 mod sign_in;
 mod sources;
+mod telemetry;
 mod tokens;
 
 use std::path::PathBuf;
@@ -32,6 +33,7 @@ pub(crate) use self::schedules::{MaxAgeArgs, ScheduleArgs, SyncCronArgs};
 pub(crate) use self::secrets::{SECRETS, Secret, SecretOrigin, secret_values, secrets_help};
 use self::secrets::{secret_in_file, variable};
 pub(crate) use self::sign_in::SignInArgs;
+pub(crate) use self::telemetry::{TelemetryArgs, TraceSettings};
 pub(crate) use self::tokens::{TokenArgs, TokenConfig};
 use crate::db::{BackupPolicy, WaitLimits, check_address};
 

@@ -21,6 +21,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 use uuid::Uuid;
 
 use self::report::FailedWork;
@@ -40,6 +41,7 @@ use crate::services::detection::{self, Scope, SweepCounts};
 use crate::services::inventory::{self, SyncOptions};
 use crate::services::job_runs::{self, Report, RunRequest, TickClaim};
 use crate::services::{bulks, causes, freshness, leftovers, recount, retention, sources};
+use crate::traces;
 
 /// Interval between the heartbeats of a run.
 const HEARTBEAT: Duration = Duration::from_secs(5);
@@ -398,7 +400,15 @@ impl Jobs {
         let (jobs, id, job) = (self.clone(), run.id, run.job);
         let end = self.inner.tasks.spawn(async move {
             let purges = work.is_whole_sweep();
-            let end = jobs.supervise(id, job, work).await;
+            let span = traces::of_run(&job.to_value(), id);
+            let end = jobs.supervise(id, job, work).instrument(span.clone()).await;
+            if let Ok(Run {
+                outcome: Some(outcome),
+                ..
+            }) = &end
+            {
+                traces::ended(&span, &outcome.to_value(), *outcome == JobOutcome::Failed);
+            }
             jobs.active().remove(&id);
             if purges {
                 jobs.spawn_purge();

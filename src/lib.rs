@@ -24,3 +24,4 @@ pub mod provider;
 pub mod scheduler;
 pub mod services;
 mod telemetry;
+mod traces;

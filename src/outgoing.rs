@@ -19,6 +19,7 @@ use futures_util::future::BoxFuture;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{Method, Response, redirect};
+use tracing::Instrument as _;
 use uuid::Uuid;
 
 pub use self::addresses::PrivateTargets;
@@ -27,6 +28,7 @@ pub use self::signature::SigningSecret;
 pub(crate) use self::signature::message_id;
 pub(crate) use self::target::TargetUrl;
 use crate::error::{Error, Result};
+use crate::traces;
 
 /// Time in which a receiver must answer.
 pub(crate) const TIME_LIMIT: Duration = Duration::from_secs(10);
@@ -222,7 +224,7 @@ impl Outgoing {
         } else {
             Method::GET
         };
-        let mut sent = http.request(method, request.url.exposed());
+        let mut sent = http.request(method.clone(), request.url.exposed());
         if let Some(body) = request.body {
             let headers = signature::headers(request.id, request.now, &body, &request.secrets);
             for (name, value) in headers {
@@ -233,11 +235,17 @@ impl Outgoing {
         // The limit of the client covers the request; this one also covers the body of the answer.
         let answer = tokio::time::timeout(TIME_LIMIT, async {
             match sent.send().await {
-                Ok(response) => answer_of(response).await,
+                Ok(response) => {
+                    traces::received(response.status().as_u16());
+                    answer_of(response).await
+                }
                 Err(error) => Answer::failed(cause_of(&error)),
             }
         });
-        answer.await.unwrap_or_else(|_| Answer::failed(too_slow()))
+        // The path of the address is a secret.
+        let span = traces::of_sent(&method, request.url.host(), None);
+        let answer = answer.instrument(span).await;
+        answer.unwrap_or_else(|_| Answer::failed(too_slow()))
     }
 }
 

@@ -19,8 +19,8 @@ use super::plan_revert::PlanRevertArgs;
 use super::rules::RulesArgs;
 use super::sources::SourcesArgs;
 use crate::config::{
-    BackupArgs, DatabaseArgs, HttpArgs, InventoryArgs, LogFormat, MaxAgeArgs, RetentionArgs, ScheduleArgs,
-    SignInArgs, SyncCronArgs, TokenArgs, secrets_help, time_of_at_least,
+    BackupArgs, DatabaseArgs, HttpArgs, InventoryArgs, MaxAgeArgs, RetentionArgs, ScheduleArgs, SignInArgs,
+    SyncCronArgs, TelemetryArgs, TokenArgs, secrets_help, time_of_at_least,
 };
 
 /// Minimum interval between changes of the demo's account.
@@ -47,16 +47,8 @@ Exit codes:
 #[derive(Debug, Parser)]
 #[command(name = "drift-inbox", version, about, after_help = help_end())]
 pub(super) struct Cli {
-    /// Format of the log
-    #[arg(
-        long,
-        global = true,
-        env = "DRIFT_LOG_FORMAT",
-        value_name = "FORMAT",
-        help_heading = "Logs"
-    )]
-    #[arg(value_enum, default_value_t = LogFormat::Text)]
-    pub(super) log_format: LogFormat,
+    #[command(flatten)]
+    pub(super) telemetry: TelemetryArgs,
     #[command(subcommand)]
     pub(super) command: Command,
 }

@@ -113,7 +113,7 @@ fn secrets() -> Result<Vec<InForce>, BadSetting> {
 fn log_filter() -> InForce {
     let value = std::env::var("RUST_LOG").ok().filter(|text| !text.is_empty());
     InForce {
-        heading: "Logs".to_owned(),
+        heading: "Logs and traces".to_owned(),
         name: "RUST_LOG".to_owned(),
         flag: None,
         origin: if value.is_some() {

@@ -85,7 +85,7 @@ type Outcome = Result<ExitCode, Failure>;
 
 /// Parses the command line and runs the command.
 pub async fn run() -> ExitCode {
-    let failure = match dispatch(args::parse()).await {
+    let failure = match traced(args::parse()).await {
         Ok(code) => return code,
         Err(failure) => failure,
     };
@@ -100,16 +100,25 @@ pub async fn run() -> ExitCode {
     })
 }
 
-async fn dispatch(cli: Cli) -> Outcome {
+/// Runs the command, and sends the last spans of its trace.
+async fn traced(cli: Cli) -> Outcome {
     let default_filter = if cli.command.reports_itself() {
         telemetry::WARNINGS_FILTER
     } else {
         telemetry::DEFAULT_FILTER
     };
-    telemetry::init(cli.log_format, default_filter)?;
+    let traces = telemetry::init(&cli.telemetry, default_filter)?;
+    let outcome = dispatch(cli, traces.is_some()).await;
+    if let Some(traces) = traces {
+        traces.finish().await;
+    }
+    outcome
+}
+
+async fn dispatch(cli: Cli, is_traced: bool) -> Outcome {
     match cli.command {
         Command::Demo(args) => demo::run(&args).await,
-        Command::Serve(args) => serve::run(&args).await,
+        Command::Serve(args) => serve::run(&args, is_traced).await,
         Command::Healthcheck(args) => healthcheck::run(&args).await,
         Command::Migrate(args) => migrate(&args).await,
         Command::Backup { file } => backup::back_up(&file).await,
@@ -125,7 +134,7 @@ async fn dispatch(cli: Cli) -> Outcome {
         Command::Notify(args) => notify::run(&args).await,
         Command::Token(args) => token(args),
         Command::Config(args) => config::run(&args),
-        Command::Doctor(args) => doctor::run(&args).await,
+        Command::Doctor(args) => doctor::run(&args, &cli.telemetry).await,
         Command::Schema => print(crate::graphql::sdl().as_bytes()),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use futures_util::future;
 use graphql_server::transport::server;
+use sea_orm::DbBackend;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -16,9 +17,11 @@ use super::{Failure, Outcome, configured, connect, print_line};
 use crate::app::App;
 use crate::auth::Authenticator;
 use crate::clock::Clock;
-use crate::config::{BadSetting, HttpArgs};
+use crate::config::HttpArgs;
+use crate::db::Db;
 use crate::http::{HttpState, metrics_router, router};
 use crate::scheduler::Scheduler;
+use crate::traces;
 
 /// Maximum time for jobs and requests to end after a signal. The process ends within 10 seconds.
 const DRAIN: Duration = Duration::from_secs(8);
@@ -29,19 +32,14 @@ const METRICS_CONNECTIONS: usize = 32;
 pub(super) const EXPOSED: &str = "DRIFT_LISTEN is not a loopback address, and the server speaks HTTP without TLS: tokens \
     can be read on the network. Put a proxy with TLS in front, and set DRIFT_PUBLIC_URL to its https address";
 
-pub(super) async fn run(args: &ServeArgs) -> Outcome {
+/// Runs the server. If it `is_traced`, its statements are sent as parts of traces.
+pub(super) async fn run(args: &ServeArgs, is_traced: bool) -> Outcome {
     let mut signals = Signals::new()?;
     let (database, authenticator) = (args.database.resolve()?, args.sign_in.resolve()?);
     let page_client = args.sign_in.page_client()?;
     let mut schedules = args.schedule.schedules(args.retention.retention());
     let sources = configured(&args.inventory)?;
-    if args.inventory.selected().is_some() {
-        return Err(BadSetting::new(
-            "DRIFT_SOURCE",
-            "cannot be combined with DRIFT_SOURCES: unset one of them",
-        )
-        .into());
-    }
+    args.inventory.check_all_selected()?;
     if sources.listed.is_empty() && schedules.sync.take().is_some() && sources.sent.is_empty() {
         tracing::warn!(
             "no source is configured, so the server does not sync: set DIGITALOCEAN_TOKEN, \
@@ -50,6 +48,7 @@ pub(super) async fn run(args: &ServeArgs) -> Outcome {
     }
     let max_age = args.max_age.max_age(&args.schedule.sync);
     let db = connect(&database).await?.with_wait_limits(database.wait_limits);
+    let db = if is_traced { with_traced_statements(db) } else { db };
     let app = App::with_sources(db, Clock::System, sources.listed, schedules, max_age)
         .with_outgoing(args.notify.outgoing());
     app.register_sources(&sources.sent).await?;
@@ -69,6 +68,17 @@ pub(super) async fn run(args: &ServeArgs) -> Outcome {
     let ended = until(signals.received(), app, state, listener).await;
     drop(metrics);
     ended
+}
+
+/// Adds each statement of the database to the trace of the current span.
+fn with_traced_statements(db: Db) -> Db {
+    let system = match db.backend() {
+        DbBackend::Postgres => "postgresql",
+        _ => "sqlite",
+    };
+    db.observed(move |info| {
+        traces::add_statement(system, &info.statement.sql, info.elapsed, info.failed);
+    })
 }
 
 /// Serves the metrics until the returned guard is dropped.

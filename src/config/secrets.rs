@@ -48,12 +48,20 @@ pub(super) const DRIFT_PROXY_SECRET: Secret = Secret {
     help: "Secret that the proxy of DRIFT_PROXY_SIGN_IN sends, at least 32 bytes",
     default: None,
 };
+/// Headers of requests to the collector of traces, which often have a token.
+pub(super) const DRIFT_OTLP_HEADERS: Secret = Secret {
+    name: "DRIFT_OTLP_HEADERS",
+    file_name: "DRIFT_OTLP_HEADERS_FILE",
+    help: "Headers for the collector of DRIFT_OTLP_ENDPOINT: NAME=VALUE,...",
+    default: None,
+};
 /// All secret settings.
-pub(crate) const SECRETS: [&Secret; 4] = [
+pub(crate) const SECRETS: [&Secret; 5] = [
     &DATABASE_URL,
     &DIGITALOCEAN_TOKEN,
     &DRIFT_JWT_SECRET,
     &DRIFT_PROXY_SECRET,
+    &DRIFT_OTLP_HEADERS,
 ];
 
 /// Returns the part of a help text that lists the secrets.

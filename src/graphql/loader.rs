@@ -29,6 +29,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::task::AtomicWaker;
 use tokio::sync::mpsc;
+use tracing::Instrument as _;
 use uuid::Uuid;
 
 use super::error::ApiError;
@@ -110,7 +111,7 @@ impl BatchLoaders {
             return loaders;
         }
         let batches = Batches::new(self.connection.clone(), Arc::clone(resources));
-        let loaders = DataLoader::with_cache(batches, tokio::spawn, HashMapCache::default()).delay(GATHER);
+        let loaders = DataLoader::with_cache(batches, spawn, HashMapCache::default()).delay(GATHER);
         let loaders = Arc::new(loaders);
         in_use.retain(|_, loaders| loaders.strong_count() > 0);
         in_use.insert(batch, Arc::downgrade(&loaders));
@@ -593,4 +594,8 @@ impl Loader<SyncedAt> for Batches {
             .zip(wanted.iter().map(|kind| times.remove(kind)))
             .collect())
     }
+}
+/// Loads in a task of its own, within the span of the request.
+fn spawn(load: BoxFuture<'static, ()>) -> tokio::task::JoinHandle<()> {
+    tokio::spawn(load.in_current_span())
 }

@@ -15,6 +15,7 @@ mod uploads;
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_graphql::{Request as GraphqlRequest, Response};
 use axum::Router;
@@ -36,12 +37,14 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
 use tower_http::trace::{DefaultOnResponse, TraceLayer};
+use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::app::App;
 use crate::auth::{Authenticator, PageClient, Session};
 use crate::graphql::AppSchema;
 use crate::graphql::api_limits::ApiLimits;
+use crate::traces;
 
 /// The header with the id of a request. Responses and the log contain the id too.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -137,11 +140,16 @@ impl GraphqlApi for HttpState {
             Some(_) => operation_name(&mut request),
             None => Some("anonymous".to_owned()),
         };
-        let answer = crate::graphql::execute(&self.schema, &self.app, actor, request).await;
+        let span = traces::of_operation(operation.as_deref().unwrap_or("unnamed"));
+        let answer = crate::graphql::execute(&self.schema, &self.app, actor, request);
+        let answer = answer.instrument(span.clone()).await;
         let code = answer
             .errors
             .first()
             .map(|error| code_of(error).unwrap_or("none"));
+        if let Some(code) = code {
+            traces::refused(&span, code);
+        }
         let operation = operation.as_deref().unwrap_or("unnamed");
         self.app.metrics().executed(operation, code.unwrap_or("OK"));
         answer
@@ -246,6 +254,20 @@ fn with_layers(routes: Router) -> Router {
         .layer(CompressionLayer::new())
         .layer(CatchPanicLayer::custom(reply::panicked))
         .layer(map_response(nosniff))
+        // Within the span of the log, so that statements belong to the span of the trace.
+        .layer(
+            TraceLayer::new_for_http()
+                .make_span_with(traced)
+                .on_request(())
+                .on_body_chunk(())
+                .on_eos(())
+                .on_failure(())
+                .on_response(
+                    |response: &axum::response::Response, _latency: Duration, span: &tracing::Span| {
+                        traces::answered(span, response);
+                    },
+                ),
+        )
         .layer(
             TraceLayer::new_for_http()
                 .make_span_with(span)
@@ -263,19 +285,28 @@ async fn nosniff(mut response: axum::response::Response) -> axum::response::Resp
     response
 }
 
-/// Creates the tracing span of a request. It contains the path without the query string, which may contain a document
+/// Creates the span of a request for the trace.
+fn traced(request: &Request<axum::body::Body>) -> tracing::Span {
+    traces::of_request(request.method(), &path_without_text(request), request.headers())
+}
+
+/// Returns the path of a request without text of the caller.
+fn path_without_text(request: &Request<axum::body::Body>) -> String {
+    let route = request.extensions().get::<MatchedPath>();
+    route.map_or_else(
+        || "(unknown)".to_owned(),
+        |route| logged_path(route.as_str(), request.uri().path()),
+    )
+}
+
+/// Creates the span of a request for the log. It contains the path without the query string, which may contain a document
 /// and its values, and without text of the caller, which may be a token in the wrong place.
 fn span(request: &Request<axum::body::Body>) -> tracing::Span {
     let id = request
         .extensions()
         .get::<RequestId>()
         .and_then(|id| id.header_value().to_str().ok());
-    let route = request.extensions().get::<MatchedPath>();
-    let path = route.map_or_else(
-        || "(unknown)".to_owned(),
-        |route| logged_path(route.as_str(), request.uri().path()),
-    );
-    tracing::info_span!("http", method = %request.method(), path, request_id = id)
+    tracing::info_span!("http", method = %request.method(), path = path_without_text(request), request_id = id)
 }
 
 /// Returns the route of a request, with the ids of the path. Other parts that the caller chooses stay names in braces.

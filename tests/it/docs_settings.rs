@@ -93,7 +93,7 @@ fn of_the_program() -> BTreeMap<String, Setting> {
         (
             name.to_owned(),
             Setting {
-                heading: "Logs".to_owned(),
+                heading: "Logs and traces".to_owned(),
                 flag: None,
                 default: Some(default),
             },

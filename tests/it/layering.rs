@@ -9,15 +9,16 @@ use drift_inbox::provider::traits::KINDS;
 
 /// The modules that each module of `src` may import, from the lowest layer to the highest. Unused permissions are
 /// errors.
-const MAY_IMPORT: [(&str, &[&str]); 19] = [
+const MAY_IMPORT: [(&str, &[&str]); 20] = [
     ("domain", &[]),
     ("error", &["domain"]),
     ("clock", &[]),
+    ("traces", &["clock"]),
     ("db", &["clock", "error"]),
     ("auth", &["domain"]),
     // The clock is needed because the API returns the end of a rate limit as a timestamp.
-    ("provider", &["clock", "domain", "error"]),
-    ("outgoing", &["error"]),
+    ("provider", &["clock", "domain", "error", "traces"]),
+    ("outgoing", &["error", "traces"]),
     ("metrics", &[]),
     (
         "services",
@@ -26,7 +27,7 @@ const MAY_IMPORT: [(&str, &[&str]); 19] = [
     (
         "jobs",
         &[
-            "clock", "db", "domain", "error", "metrics", "provider", "services",
+            "clock", "db", "domain", "error", "metrics", "provider", "services", "traces",
         ],
     ),
     ("live", &["clock", "db", "error", "services"]),
@@ -46,14 +47,14 @@ const MAY_IMPORT: [(&str, &[&str]); 19] = [
     (
         "http",
         &[
-            "app", "auth", "domain", "error", "graphql", "jobs", "metrics", "services",
+            "app", "auth", "domain", "error", "graphql", "jobs", "metrics", "services", "traces",
         ],
     ),
     (
         "config",
         &["auth", "clock", "db", "domain", "graphql", "outgoing", "provider"],
     ),
-    ("telemetry", &["config"]),
+    ("telemetry", &["config", "traces"]),
     (
         "cli",
         &[
@@ -72,6 +73,7 @@ const MAY_IMPORT: [(&str, &[&str]); 19] = [
             "scheduler",
             "services",
             "telemetry",
+            "traces",
         ],
     ),
     ("main", &["cli"]),

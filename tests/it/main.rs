@@ -159,6 +159,7 @@ mod terraform_membership;
 mod terraform_plan;
 mod terraform_secrets;
 mod totals;
+mod traces;
 mod unconfirmed;
 mod undo;
 mod up_to_date;

@@ -13,7 +13,7 @@ use super::args::{DoctorArgs, ServeArgs};
 use super::serve::EXPOSED;
 use super::{Outcome, Sources, configured};
 use crate::auth::Authenticator;
-use crate::config::{DatabaseConfig, SECRETS};
+use crate::config::{DatabaseConfig, SECRETS, TelemetryArgs};
 
 /// Maximum time of one check.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -22,22 +22,24 @@ const LIMIT: Duration = Duration::from_secs(10);
 struct Settings {
     database: Option<DatabaseConfig>,
     sign_in: Option<Authenticator>,
+    signs_in_on_the_page: bool,
     sources: Option<Sources>,
     checks: Vec<Check>,
 }
 
-pub(super) async fn run(args: &DoctorArgs) -> Outcome {
+pub(super) async fn run(args: &DoctorArgs, telemetry: &TelemetryArgs) -> Outcome {
     let serve = &args.serve;
     let settings = settings(serve);
     let redactor = Redactor::of_settings();
     let mut checks = settings.checks;
     checks.push(files::check(settings.database.as_ref(), serve));
-    let (database, sources, issuer) = tokio::join!(
+    let (database, sources, issuer, traces) = tokio::join!(
         database::check(settings.database.as_ref(), serve),
         outside::sources(settings.sources.as_ref()),
-        outside::issuer(settings.sign_in.as_ref()),
+        outside::issuer(settings.sign_in.as_ref(), settings.signs_in_on_the_page),
+        outside::traces(telemetry),
     );
-    checks.extend(database.into_iter().chain(sources).chain(issuer));
+    checks.extend(database.into_iter().chain(sources).chain(issuer).chain(traces));
     let checks: Vec<Check> = checks.into_iter().map(|check| redactor.clean(check)).collect();
     print(&checks, args.json)?;
     Ok(if checks.iter().any(Check::has_failed) {
@@ -56,6 +58,11 @@ fn settings(serve: &ServeArgs) -> Settings {
         database.as_ref().err().map(ToString::to_string),
         sign_in.as_ref().err().map(ToString::to_string),
         sources.as_ref().err().map(ToString::to_string),
+        serve
+            .inventory
+            .check_all_selected()
+            .err()
+            .map(|error| error.to_string()),
     ];
     for error in errors.into_iter().flatten() {
         checks.push(Check::failed("settings", error, "Correct the setting"));
@@ -76,6 +83,7 @@ fn settings(serve: &ServeArgs) -> Settings {
     Settings {
         database: database.ok(),
         sign_in: sign_in.ok(),
+        signs_in_on_the_page: matches!(serve.sign_in.page_client(), Ok(Some(_))),
         sources: sources.ok(),
         checks,
     }

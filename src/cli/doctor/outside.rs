@@ -1,10 +1,11 @@
-//! Checks of the accounts of the sources and of the issuer.
+//! Checks of the accounts of the sources, of the issuer and of the collector of traces.
 
 use super::report::Check;
 use super::{LIMIT, bounded};
-use crate::auth::Authenticator;
+use crate::auth::{Authenticator, CheckedIssuer};
 use crate::cli::Sources;
 use crate::clock::Clock;
+use crate::config::TelemetryArgs;
 use crate::jobs::Source;
 
 /// Checks that each source can be read, and which kinds of it cannot.
@@ -59,15 +60,26 @@ async fn access(name: &str, source: &Source) -> Check {
     }
 }
 
-/// Checks that the keys of the issuer can be read.
-pub(super) async fn issuer(sign_in: Option<&Authenticator>) -> Option<Check> {
+/// Checks that the keys of the issuer can be read and, if the page signs users in, that the issuer offers what the page
+/// needs.
+pub(super) async fn issuer(sign_in: Option<&Authenticator>, on_the_page: bool) -> Option<Check> {
     let Some(sign_in) = sign_in else {
         return Some(Check::skipped("issuer", "the settings of sign-in are not valid"));
     };
     let issuer = sign_in.issuer()?;
     let checked = async {
         match issuer.check().await {
-            Ok(keys) => Check::ok("issuer", format!("usable keys of {}: {keys}", issuer.url())),
+            Ok(CheckedIssuer {
+                endpoints: Err(why), ..
+            }) if on_the_page => Check::failed(
+                "issuer",
+                format!("the page cannot sign users in at {}: {why}", issuer.url()),
+                "Use an issuer that offers the authorization code flow with PKCE, or unset DRIFT_OIDC_CLIENT_ID",
+            ),
+            Ok(state) => Check::ok(
+                "issuer",
+                format!("usable keys of {}: {}", issuer.url(), state.keys),
+            ),
             Err(why) => Check::failed(
                 "issuer",
                 format!("the keys of {} cannot be read: {why}", issuer.url()),
@@ -76,4 +88,21 @@ pub(super) async fn issuer(sign_in: Option<&Authenticator>) -> Option<Check> {
         }
     };
     Some(bounded("issuer", checked).await)
+}
+
+/// Checks that the collector takes traces.
+pub(super) async fn traces(telemetry: &TelemetryArgs) -> Option<Check> {
+    // The program has refused invalid settings at its start.
+    let settings = telemetry.traces().ok()??;
+    let checked = async {
+        match crate::telemetry::check(&settings).await {
+            Ok(()) => Check::ok("traces", format!("{} takes traces", settings.address)),
+            Err(why) => Check::failed(
+                "traces",
+                format!("{} takes no traces: {why}", settings.address),
+                "Check DRIFT_OTLP_ENDPOINT and DRIFT_OTLP_HEADERS; the server works without the collector",
+            ),
+        }
+    };
+    Some(bounded("traces", checked).await)
 }

@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable as _};
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Response, StatusCode, Url, redirect};
+use reqwest::{Method, Response, StatusCode, Url, redirect};
 use serde_json::Value;
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use super::address::{ApiToken, ApiUrl};
 use super::request_limits::{Limits, NO_ANSWER, Pace, RetryBudget};
 use crate::clock::Clock;
+use crate::traces;
 
 /// Maximum size of an error body, in bytes. A larger body is ignored.
 const ERROR_BODY_BYTES: usize = 64 * 1024;
@@ -181,6 +183,11 @@ impl Client {
     }
 
     async fn send_get(&self, url: &Url) -> Result<Value, AttemptError> {
+        let span = traces::of_sent(&Method::GET, url.host_str().unwrap_or_default(), Some(url.path()));
+        self.answer_of_get(url).instrument(span).await
+    }
+
+    async fn answer_of_get(&self, url: &Url) -> Result<Value, AttemptError> {
         let response = self
             .http
             .get(url.clone())
@@ -188,6 +195,7 @@ impl Client {
             .await
             .map_err(connection_error)?;
         let status = response.status();
+        traces::received(status.as_u16());
         tracing::debug!(
             path = url.path(),
             status = status.as_u16(),
