@@ -14,11 +14,11 @@ pub mod terraform_plan;
 pub mod terraform_state;
 pub mod token;
 
-/// The name of a target, and what it does with an input.
-pub type Target = (&'static str, fn(&[u8]));
+/// Takes an input, and panics if a property does not hold.
+pub type Check = fn(&[u8]);
 
 /// All targets. Each has a file in `fuzz_targets/` and a folder in `corpus/` of the same name.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [(&str, Check); 8] = [
     ("canonical", canonical::check),
     ("comparison", comparison::check),
     ("graphql", graphql::check),
