@@ -158,6 +158,7 @@ impl RequestChecks {
         let _ = self.operation.set(operation.node.ty);
         let _ = self.order.set(Order::of(document, &operation.node));
         typename::check(registry, document)?;
+        variables::check_types(registry, document)?;
         variables::check_variables(registry, &operation.node, variables)?;
         document::remember(&text, document);
         if name.is_none() && variables.is_empty() {

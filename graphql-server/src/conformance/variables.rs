@@ -3,11 +3,30 @@
 use async_graphql::{
     Name, ServerResult, Value, Variables,
     indexmap::IndexMap,
-    parser::types::OperationDefinition,
+    parser::types::{ExecutableDocument, OperationDefinition},
     registry::{MetaInputValue, MetaType, MetaTypeName, Registry},
 };
 
-use crate::codes::{self, BAD_USER_INPUT};
+use crate::codes::{self, BAD_USER_INPUT, GRAPHQL_VALIDATION_FAILED};
+
+/// Rejects variables of unknown types. The library panics at a default value of a list of them, in any operation of the
+/// document.
+pub(crate) fn check_types(registry: &Registry, document: &ExecutableDocument) -> ServerResult<()> {
+    let operations = document.operations.iter().map(|(_, operation)| &operation.node);
+    for definition in operations.flat_map(|operation| &operation.variable_definitions) {
+        let ty = definition.node.var_type.node.to_string();
+        let name = MetaTypeName::concrete_typename(&ty);
+        if !registry.types.contains_key(name) {
+            let message = format!("Unknown type \"{name}\"");
+            return Err(codes::error(
+                GRAPHQL_VALIDATION_FAILED,
+                message,
+                Some(definition.pos),
+            ));
+        }
+    }
+    Ok(())
+}
 
 /// Rejects variables that do not match their declared types.
 ///

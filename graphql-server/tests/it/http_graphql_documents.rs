@@ -131,6 +131,24 @@ async fn fragment_cycles_and_unknown_names_are_validation_errors() {
 }
 
 #[tokio::test]
+async fn variables_of_unknown_types_are_validation_errors() {
+    for query in [
+        "query($a: Absent) { __typename }",
+        "query($a: [Absent] = [1]) { __typename }",
+        "query($a: [[Absent!]!]! = [[1], [2]]) { __typename }",
+        "query A { __typename } query B($a: [Absent] = [{ b: 1 }]) { __typename }",
+    ] {
+        let request = json!({ "query": query, "operationName": query.contains(" A ").then_some("A") });
+        let reply = run(router(), GRAPHQL, &request).await;
+        assert_eq!(
+            (reply.status.as_u16(), reply.code()),
+            (400, "GRAPHQL_VALIDATION_FAILED"),
+            "{query}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn documents_just_within_the_bounds_are_executed() {
     let fine = [
         "{__typename @skip(if:false) @include(if:true)}".to_owned(),
