@@ -23,8 +23,7 @@ pub fn meaning(value: &Value) -> Meaning {
         Value::Null => String::new(),
         Value::Bool(flag) => flag.to_string(),
         Value::Number(number) => match number.as_f64().filter(|_| number.is_f64()) {
-            // The formatter never writes an exponent.
-            Some(float) => (float + 0.0).to_string(),
+            Some(_) => without_exponent(&number.to_string()),
             None => number.to_string(),
         },
         Value::String(text) => text.clone(),
@@ -49,6 +48,43 @@ pub fn meaning(value: &Value) -> Meaning {
         true => Meaning::Unset,
         false => Meaning::Text(text),
     }
+}
+
+/// Returns the text of a float without exponent, without needless zeros and without the sign of a zero.
+///
+/// The digits are those of the JSON text. The formatter of `f64` does not always find the same ones: two shortest texts
+/// can be equally close, as for 1844674407370440.25.
+fn without_exponent(text: &str) -> String {
+    let (mantissa, exponent) = text.split_once('e').unwrap_or((text, "0"));
+    let exponent: i64 = exponent.parse().expect("an exponent is an integer");
+    let (whole, fraction) = mantissa
+        .trim_start_matches('-')
+        .split_once('.')
+        .unwrap_or((mantissa.trim_start_matches('-'), ""));
+    // The digit of each power of ten.
+    let mut digits: BTreeMap<i64, char> = BTreeMap::new();
+    for (power, digit) in (exponent..).zip(whole.chars().rev()) {
+        digits.insert(power, digit);
+    }
+    for (place, digit) in (1..).zip(fraction.chars()) {
+        digits.insert(exponent - place, digit);
+    }
+    digits.retain(|_, digit| *digit != '0');
+    let (Some((&lowest, _)), Some((&highest, _))) = (digits.first_key_value(), digits.last_key_value())
+    else {
+        return "0".to_owned();
+    };
+    let mut plain = String::new();
+    if mantissa.starts_with('-') {
+        plain.push('-');
+    }
+    for power in (lowest.min(0)..=highest.max(0)).rev() {
+        if power == -1 {
+            plain.push('.');
+        }
+        plain.push(digits.get(&power).copied().unwrap_or('0'));
+    }
+    plain
 }
 
 /// Returns the plainest value with this meaning.
