@@ -6,6 +6,7 @@ mod contention;
 mod diagnosis;
 mod file;
 mod held;
+mod interruptible;
 mod lane;
 pub(crate) mod lists;
 mod pooler;
@@ -173,7 +174,7 @@ impl Db {
     pub async fn is_ready(&self) -> Result<bool> {
         let newer = match self.backend() {
             DbBackend::Postgres => {
-                let txn = self.probe.begin(&WaitLimits::JOB, self.pooled).await?;
+                let txn = self.probe.begin(&WaitLimits::JOB).await?;
                 migration::newer(&txn).await?
             }
             _ => migration::newer(self.reader()).await?,
@@ -191,7 +192,7 @@ impl Db {
     async fn has_all_tables(&self, limits: &WaitLimits) -> Result<bool> {
         if self.backend() == DbBackend::Postgres {
             // On the connection of the checks, because queries may keep all others.
-            let txn = self.probe.begin(limits, self.pooled).await?;
+            let txn = self.probe.begin(limits).await?;
             return Ok(!migration::is_pending(&txn).await?);
         }
         Ok(!migration::is_pending(self.reader()).await?)
@@ -289,7 +290,7 @@ impl Db {
     }
 
     async fn begin_once(&self) -> Result<DatabaseTransaction> {
-        Ok(self.write.begin(&self.wait_limits, self.pooled).await?)
+        Ok(self.write.begin(&self.wait_limits).await?)
     }
 
     /// Begins a write transaction within the wait limits. Tries again if the connection is closed meanwhile, because

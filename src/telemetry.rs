@@ -5,7 +5,7 @@ mod traces;
 use anstream::{AutoStream, ColorChoice};
 use opentelemetry::trace::TracerProvider as _;
 use tracing::Metadata;
-use tracing_subscriber::filter::{FilterExt as _, filter_fn};
+use tracing_subscriber::filter::{FilterExt as _, LevelFilter, filter_fn};
 use tracing_subscriber::layer::{Layer, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Registry};
@@ -44,9 +44,11 @@ pub(crate) fn init(args: &TelemetryArgs, default_filter: &str) -> Result<Option<
             .with_threads(false)
             .with_target(false)
             .with_tracked_inactivity(false)
-            .with_filter(filter_fn(is_traced))
+            .with_filter(filter_fn(is_traced).with_max_level_hint(LevelFilter::INFO))
     });
-    let log = log(args.log_format).with_filter(filter.and(filter_fn(|metadata| metadata.target() != TARGET)));
+    // Without the hint, each message below the level of the log would be looked at when it is written.
+    let not_traces = filter_fn(|metadata| metadata.target() != TARGET).with_max_level_hint(LevelFilter::TRACE);
+    let log = log(args.log_format).with_filter(filter.and(not_traces));
     tracing_subscriber::registry()
         .with(log)
         .with(spans)

@@ -12,11 +12,17 @@ use sea_orm::sqlx::postgres::{PgConnection, PgPool, PgQueryResult, PgRow};
 use sea_orm::sqlx::{self, Postgres};
 use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr, Statement};
 use sea_query_sqlx::SqlxValues;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+
+use super::lane::{self, Place};
 
 /// Maximum time for the return of a connection to its pool, which waits for the statement of a request that was
 /// abandoned. If this statement takes longer, the connection is closed, and the database stops it.
 const RETURN: Duration = Duration::from_secs(2);
+
+/// How long the database may take to stop the statement of a connection that was closed. See
+/// `client_connection_check_interval` in `pools.rs`.
+const STOP: Duration = Duration::from_secs(2);
 
 /// What the database is asked.
 pub(super) enum Ask<'s> {
@@ -85,6 +91,8 @@ pub(super) struct Held {
     /// None after the connection was closed.
     connection: Option<PoolConnection<Postgres>>,
     in_transaction: bool,
+    /// The place of the query in the lane of expensive queries.
+    place: Option<Place>,
 }
 
 impl Held {
@@ -99,10 +107,9 @@ impl Held {
             Ok(connection) => Ok(Self {
                 connection: Some(connection),
                 in_transaction: false,
+                place: lane::place(),
             }),
-            Err(sqlx::Error::PoolTimedOut) => Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)),
-            Err(sqlx::Error::PoolClosed) => Err(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed)),
-            Err(error) => Err(DbErr::Conn(RuntimeErr::SqlxError(error.into()))),
+            Err(error) => Err(not_taken(error)),
         }
     }
 
@@ -154,12 +161,25 @@ impl Held {
     }
 
     /// Closes the connection without waiting for the other end.
-    fn give_up(&mut self, limit: Duration) -> sqlx::Error {
-        tracing::warn!(?limit, "a connection to PostgreSQL does not answer and is closed");
+    pub(super) fn close(&mut self) {
         if let Some(connection) = self.connection.take() {
             drop(connection.detach());
         }
+    }
+
+    fn give_up(&mut self, limit: Duration) -> sqlx::Error {
+        tracing::warn!(?limit, "a connection to PostgreSQL does not answer and is closed");
+        self.close();
         silent()
+    }
+}
+
+/// Turns the error of taking a connection from a pool into one of SeaORM, as its own connections do.
+pub(super) fn not_taken(error: sqlx::Error) -> DbErr {
+    match error {
+        sqlx::Error::PoolTimedOut => DbErr::ConnectionAcquire(ConnAcquireErr::Timeout),
+        sqlx::Error::PoolClosed => DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed),
+        error => DbErr::Conn(RuntimeErr::SqlxError(error.into())),
     }
 }
 
@@ -182,43 +202,66 @@ fn closed() -> sqlx::Error {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        let returning = Returning(self.connection.take());
+        let returning = Returning {
+            connection: self.connection.take(),
+            in_transaction: self.in_transaction,
+        };
         // Without a runtime, the process ends.
-        if let (Some(_), Ok(runtime)) = (&returning.0, tokio::runtime::Handle::try_current()) {
-            runtime.spawn(returning.arrive(self.in_transaction));
+        if let (Some(_), Ok(runtime)) = (&returning.connection, tokio::runtime::Handle::try_current()) {
+            runtime.spawn(returning.arrive(self.place.take()));
         }
     }
 }
 
 /// A connection on its way to the pool. It is closed if it does not arrive: the pool's own way of taking a connection back
 /// has no time limit.
-struct Returning(Option<PoolConnection<Postgres>>);
+struct Returning {
+    connection: Option<PoolConnection<Postgres>>,
+    in_transaction: bool,
+}
 
 impl Returning {
-    async fn arrive(mut self, in_transaction: bool) {
-        let Some(connection) = &mut self.0 else {
-            return;
+    /// Returns the connection to the pool or closes it. The place in the lane is free after the statement has ended.
+    async fn arrive(mut self, place: Option<Place>) {
+        if !self.is_returned().await {
+            drop(self);
+            if place.is_some() {
+                sleep(STOP).await;
+            }
+        }
+        drop(place);
+    }
+
+    async fn is_returned(&mut self) -> bool {
+        let Some(connection) = &mut self.connection else {
+            return true;
         };
         let end = Instant::now() + RETURN;
-        if in_transaction {
+        if self.in_transaction {
             let rollback = sqlx::raw_sql("ROLLBACK").execute(&mut **connection);
             if !matches!(timeout_at(end, rollback).await, Ok(Ok(_))) {
                 tracing::debug!("a transaction cannot be rolled back: its connection is closed");
-                return;
+                return false;
             }
         }
-        let returned = self.0.take().map(|mut connection| connection.return_to_pool());
-        if let Some(returned) = returned
-            && timeout_at(end, returned).await.is_err()
-        {
+        let Some(returned) = self
+            .connection
+            .take()
+            .map(|mut connection| connection.return_to_pool())
+        else {
+            return true;
+        };
+        let is_returned = timeout_at(end, returned).await.is_ok();
+        if !is_returned {
             tracing::debug!("a connection is closed because its last statement does not end");
         }
+        is_returned
     }
 }
 
 impl Drop for Returning {
     fn drop(&mut self) {
-        if let Some(connection) = self.0.take() {
+        if let Some(connection) = self.connection.take() {
             drop(connection.detach());
         }
     }

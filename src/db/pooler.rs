@@ -7,18 +7,21 @@
 
 use std::time::Duration;
 
-use sea_orm::sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
+use sea_orm::sqlx::postgres::{PgConnectOptions, PgConnection, PgPool};
 use sea_orm::sqlx::{self, ConnectOptions as _, Connection as _};
-
-use tokio::time::timeout;
+use sea_orm::{ConnAcquireErr, DbErr};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::address::Pooling;
-use super::held;
+use super::contention::pause;
+use super::held::{Ask, Held};
 
 /// Deletes the prepared statements that earlier transactions left on the connection of the database. The driver numbers
 /// its statements, so that their names would be the same.
 pub(super) const FORGET_STATEMENTS: &str = "DEALLOCATE ALL; ";
-/// Maximum time to begin a read. A pooler may make it wait for a connection of the database.
+/// Makes PostgreSQL stop the statement of a connection that was closed.
+const STOP_ABANDONED: &str = "SET LOCAL client_connection_check_interval = '2s'";
+/// Maximum time to begin a transaction. A pooler may make it wait for a connection of the database.
 const BEGIN: Duration = Duration::from_secs(10);
 /// Setting that a new session gets when it connects. A pooler refuses it, or does not pass it on.
 const OF_THE_SESSION: &str = "drift_inbox.session";
@@ -72,27 +75,53 @@ pub(super) fn pooled(options: PgConnectOptions) -> PgConnectOptions {
     options.extra_float_digits(None).statement_cache_capacity(0)
 }
 
-/// Makes each use of a connection one transaction, from when it leaves the pool until it returns. `settings` is the SQL
-/// that begins it.
-pub(super) fn in_transactions(pool: PgPoolOptions, settings: &'static str) -> PgPoolOptions {
-    pool
-        // Beginning the transaction is a test of the connection.
-        .test_before_acquire(false)
-        .after_connect(move |connection, _| Box::pin(run(connection, settings)))
-        .before_acquire(move |connection, _| {
-            Box::pin(async move {
-                // Also a test that the other end answers.
-                timeout(BEGIN, run(connection, settings))
-                    .await
-                    .unwrap_or_else(|_| Err(held::silent()))
-                    .map(|()| true)
-            })
-        })
-        .after_release(|connection, _| {
-            Box::pin(async move { run(connection, "COMMIT").await.map(|()| true) })
-        })
+/// Returns the SQL that begins a transaction behind a pooler: it deletes the statements that earlier transactions left on
+/// the connection of the database, because the driver numbers its statements, so that their names would be the same. If
+/// the database can, it stops the statement of a client that disconnects.
+///
+/// # Errors
+///
+/// The database does not respond.
+pub(super) async fn beginning(options: &PgConnectOptions) -> Result<String, sqlx::Error> {
+    let mut connection = options.connect().await?;
+    let stops = match run(&mut connection, &format!("BEGIN; {STOP_ABANDONED}; ROLLBACK")).await {
+        Ok(()) => true,
+        // PostgreSQL before version 14 has no such setting, and some operating systems cannot tell.
+        Err(sqlx::Error::Database(_)) => false,
+        Err(error) => return Err(error),
+    };
+    connection.close().await?;
+    let stop = if stops { STOP_ABANDONED } else { "" };
+    Ok(format!("BEGIN; {FORGET_STATEMENTS}{stop};"))
 }
 
-async fn run(connection: &mut PgConnection, sql: &'static str) -> Result<(), sqlx::Error> {
-    sqlx::raw_sql(sql).execute(connection).await.map(drop)
+/// Takes a connection and runs `begin` on it, which is SQL that begins a transaction. Tries other connections until the
+/// limit passes, because the pooler may have kept some from before a restart of the database.
+///
+/// # Errors
+///
+/// No transaction begins within the limit.
+pub(super) async fn begin(pool: &PgPool, begin: &str, limit: Duration) -> Result<Held, DbErr> {
+    let end = Instant::now() + limit;
+    for tried in 0_u32.. {
+        let mut held = Held::take(pool, end.saturating_duration_since(Instant::now())).await?;
+        held.note_transaction(true);
+        match timeout_at(end, held.ask(&Ask::Script(begin), BEGIN)).await {
+            Ok(Ok(_)) => return Ok(held),
+            Ok(Err(error)) => tracing::debug!(%error, "beginning a transaction on another connection"),
+            Err(_) => break,
+        }
+        held.close();
+        if timeout_at(end, sleep(pause(tried))).await.is_err() {
+            break;
+        }
+    }
+    Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))
+}
+
+async fn run(connection: &mut PgConnection, sql: &str) -> Result<(), sqlx::Error> {
+    sqlx::raw_sql(sqlx::AssertSqlSafe(sql))
+        .execute(connection)
+        .await
+        .map(drop)
 }

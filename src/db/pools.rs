@@ -43,8 +43,8 @@ const PING: Duration = Duration::from_secs(2);
 /// then repeated, so that it does not keep its connection.
 const READ_STATEMENT: &str = "SET statement_timeout = '60s'; SET lock_timeout = '500ms'; SET jit = off";
 /// The same for a pooler, where a read is a transaction.
-const POOLED_READ: &str = "BEGIN; DEALLOCATE ALL; SET LOCAL statement_timeout = '60s'; \
-    SET LOCAL lock_timeout = '500ms'; SET LOCAL jit = off";
+const POOLED_READ: &str =
+    "SET LOCAL statement_timeout = '60s'; SET LOCAL lock_timeout = '500ms'; SET LOCAL jit = off";
 /// Makes PostgreSQL 14 and later stop the statement of a connection that was closed. Earlier ones have no such setting.
 const STOP_ABANDONED: &str = "SELECT set_config('client_connection_check_interval', '2s', false) \
     FROM pg_settings WHERE name = 'client_connection_check_interval'";
@@ -185,28 +185,32 @@ pub(super) async fn postgres(url: &str, max_connections: u32) -> Result<Pools> {
     // A migration holds one connection for the lock and needs another for the work.
     let writers = (max_connections / 3).max(2);
     let readers = max_connections.saturating_sub(writers).max(1);
-    let write = clean_postgres_pool(writers)
+    let write = clean_postgres_pool(writers, pooled)
         .connect_with(options.clone())
         .await
         .map_err(failed)?;
     let read = PgPoolOptions::new()
         .max_connections(readers)
         .acquire_timeout(POSTGRES_ACQUIRE);
-    let read = if pooled {
-        // Connects later, because a connection that was never used would not end its transaction.
-        pooler::in_transactions(read, POOLED_READ).connect_lazy_with(options.clone())
+    let (read, begin) = if pooled {
+        // Beginning a transaction is a test of the connection.
+        let read = read.test_before_acquire(false).connect_lazy_with(options.clone());
+        let begin = pooler::beginning(&options).await.map_err(failed)?;
+        (Reader::of_pooler(read, &format!("{begin} {POOLED_READ}")), begin)
     } else {
         let read = tested_unless_repeated(read).connect_with(options.clone());
-        read.await.map_err(failed)?
+        (
+            Reader::of_postgres(read.await.map_err(failed)?),
+            "BEGIN;".to_owned(),
+        )
     };
-    let read = Reader::of_postgres(read);
-    let checks = clean_postgres_pool(1).connect_lazy_with(options);
+    let checks = clean_postgres_pool(1, pooled).connect_lazy_with(options);
     Ok(Pools {
         version: read.clone(),
         closed: read.clone(),
         read,
-        write: Writer::of_postgres(write),
-        probe: Writer::of_postgres(checks),
+        write: Writer::of_postgres(write, &begin),
+        probe: Writer::of_postgres(checks, &begin),
         file: None,
         pooled,
     })
@@ -257,15 +261,11 @@ fn for_pooler(options: PgConnectOptions) -> Result<PgConnectOptions> {
     Ok(pooler::pooled(options))
 }
 
-fn clean_postgres_pool(max_connections: u32) -> PgPoolOptions {
-    PgPoolOptions::new()
+fn clean_postgres_pool(max_connections: u32, pooled: bool) -> PgPoolOptions {
+    let pool = PgPoolOptions::new()
         .max_connections(max_connections)
         .acquire_timeout(POSTGRES_ACQUIRE)
         .test_before_acquire(false)
-        // A killed server leaves its statement to PostgreSQL, which would keep the locks until it has ended.
-        .after_connect(|connection, _| {
-            Box::pin(async move { sqlx::raw_sql(STOP_ABANDONED).execute(connection).await.map(drop) })
-        })
         .before_acquire(|connection, _| Box::pin(async move { ping(connection).await.map(|()| true) }))
         .after_release(|connection, _| {
             Box::pin(async move {
@@ -277,7 +277,16 @@ fn clean_postgres_pool(max_connections: u32) -> PgPoolOptions {
                 }
                 Ok(clean)
             })
-        })
+        });
+    if pooled {
+        // Each transaction makes this setting. A query here would log an error for each attempt to connect while the
+        // database is away, because a pooler accepts connections meanwhile.
+        return pool;
+    }
+    // A killed server leaves its statement to PostgreSQL, which would keep the locks until it has ended.
+    pool.after_connect(|connection, _| {
+        Box::pin(async move { sqlx::raw_sql(STOP_ABANDONED).execute(connection).await.map(drop) })
+    })
 }
 
 /// Returns whether no transaction is open and the connection accepts writes. A connection that was opened while the

@@ -9,6 +9,7 @@ use sea_orm::metric::Info;
 use sea_orm::prelude::async_trait::async_trait;
 use sea_orm::sqlx;
 use sea_orm::sqlx::postgres::{PgPool, PgRow};
+use sea_orm::sqlx::sqlite::SqliteRow;
 use sea_orm::{
     ConnAcquireErr, ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, QueryResult,
     Statement, StreamTrait as _,
@@ -18,7 +19,8 @@ use tokio::time::Instant;
 
 use super::contention::{WaitLimits, pause};
 use super::held::{Answer, Ask, Held};
-use super::usage;
+use super::lane::{self, Place};
+use super::{interruptible, pooler, usage};
 
 /// Maximum number of queries that wait for a connection. Further ones fail at once, so that an outage of the database
 /// does not fill the memory.
@@ -35,13 +37,27 @@ pub struct Reader(Kind);
 
 #[derive(Clone, Debug)]
 enum Kind {
-    Sqlite(DatabaseConnection),
+    Sqlite(Sqlite),
     Postgres(Postgres),
+}
+
+#[derive(Clone)]
+struct Sqlite {
+    connection: DatabaseConnection,
+    observe: Option<Observe>,
+}
+
+impl fmt::Debug for Sqlite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sqlite")
+    }
 }
 
 #[derive(Clone)]
 struct Postgres {
     pool: PgPool,
+    /// SQL that begins a transaction, if each read is one.
+    begin: Option<Arc<str>>,
     limits: WaitLimits,
     waiting: Arc<Semaphore>,
     observe: Option<Observe>,
@@ -57,12 +73,25 @@ impl fmt::Debug for Postgres {
 
 impl Reader {
     pub(super) fn of_sqlite(connection: DatabaseConnection) -> Self {
-        Self(Kind::Sqlite(connection))
+        Self(Kind::Sqlite(Sqlite {
+            connection,
+            observe: None,
+        }))
     }
 
     pub(super) fn of_postgres(pool: PgPool) -> Self {
+        Self::new(pool, None)
+    }
+
+    /// Creates the reader of a pooler. Each read is a transaction, which begins with this SQL.
+    pub(super) fn of_pooler(pool: PgPool, begin: &str) -> Self {
+        Self::new(pool, Some(begin.into()))
+    }
+
+    fn new(pool: PgPool, begin: Option<Arc<str>>) -> Self {
         Self(Kind::Postgres(Postgres {
             pool,
+            begin,
             limits: WaitLimits::default(),
             waiting: Arc::new(Semaphore::new(MAX_WAITING)),
             observe: None,
@@ -79,9 +108,10 @@ impl Reader {
     /// Calls `observe` for each statement of this reader and its clones.
     pub(super) fn observe(&mut self, observe: &Observe) {
         match &mut self.0 {
-            Kind::Sqlite(connection) => {
+            Kind::Sqlite(sqlite) => {
+                sqlite.observe = Some(Arc::clone(observe));
                 let observe = Arc::clone(observe);
-                connection.set_metric_callback(move |info| observe(info));
+                sqlite.connection.set_metric_callback(move |info| observe(info));
             }
             Kind::Postgres(postgres) => postgres.observe = Some(Arc::clone(observe)),
         }
@@ -90,7 +120,7 @@ impl Reader {
     /// Returns the number of open connections, and how many of them are not in use.
     pub(super) fn pool_size(&self) -> (u32, usize) {
         match &self.0 {
-            Kind::Sqlite(connection) => usage::of_sqlite(connection),
+            Kind::Sqlite(sqlite) => usage::of_sqlite(&sqlite.connection),
             Kind::Postgres(postgres) => (postgres.pool.size(), postgres.pool.num_idle()),
         }
     }
@@ -102,7 +132,7 @@ impl Reader {
     /// A connection cannot be closed.
     pub(super) async fn close(&self) -> Result<(), DbErr> {
         match &self.0 {
-            Kind::Sqlite(connection) => connection.close_by_ref().await,
+            Kind::Sqlite(sqlite) => sqlite.connection.close_by_ref().await,
             Kind::Postgres(postgres) => {
                 postgres.pool.close().await;
                 Ok(())
@@ -121,8 +151,8 @@ impl Reader {
         mut is_enough: impl FnMut(QueryResult) -> bool + Send,
     ) -> Result<(), DbErr> {
         match &self.0 {
-            Kind::Sqlite(connection) => {
-                let mut rows = connection.stream_raw(statement).await?;
+            Kind::Sqlite(sqlite) => {
+                let mut rows = sqlite.connection.stream_raw(statement).await?;
                 while let Some(row) = rows.try_next().await? {
                     if is_enough(row) {
                         break;
@@ -139,12 +169,45 @@ impl Reader {
     }
 }
 
+impl Sqlite {
+    async fn one(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        match lane::place() {
+            None => self.connection.query_one_raw(statement).await,
+            Some(place) => {
+                let rows = self.interruptible(&statement, place).await?;
+                Ok(rows.into_iter().next().map(Into::into))
+            }
+        }
+    }
+
+    async fn all(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        match lane::place() {
+            None => self.connection.query_all_raw(statement).await,
+            Some(place) => {
+                let rows = self.interruptible(&statement, place).await?;
+                Ok(rows.into_iter().map(Into::into).collect())
+            }
+        }
+    }
+
+    async fn interruptible(&self, statement: &Statement, place: Place) -> Result<Vec<SqliteRow>, DbErr> {
+        let began = Instant::now();
+        let pool = self.connection.get_sqlite_connection_pool();
+        let rows = interruptible::rows(pool, statement, place).await;
+        note(self.observe.as_ref(), statement, began.elapsed(), rows.is_err());
+        rows
+    }
+}
+
 impl Postgres {
     async fn take(&self) -> Result<Held, DbErr> {
         let Ok(_place) = self.waiting.try_acquire() else {
             return Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout));
         };
-        Held::take(&self.pool, self.limits.connection).await
+        match &self.begin {
+            None => Held::take(&self.pool, self.limits.connection).await,
+            Some(begin) => pooler::begin(&self.pool, begin, self.limits.connection).await,
+        }
     }
 
     /// Asks the database. While another transaction holds a lock, the connection is given back from time to time, so that
@@ -163,20 +226,10 @@ impl Postgres {
     }
 
     async fn observed(&self, statement: &Statement, ask: Ask<'_>) -> Result<Answer, DbErr> {
-        let began = std::time::Instant::now();
+        let began = Instant::now();
         let answer = self.ask(ask).await;
-        self.note(statement, began.elapsed(), answer.is_err());
+        note(self.observe.as_ref(), statement, began.elapsed(), answer.is_err());
         answer
-    }
-
-    fn note(&self, statement: &Statement, elapsed: Duration, failed: bool) {
-        if let Some(observe) = &self.observe {
-            observe(&Info {
-                elapsed,
-                statement,
-                failed,
-            });
-        }
     }
 
     async fn read_until(
@@ -203,8 +256,18 @@ impl Postgres {
                 outcome => break outcome.map_err(|error| Ask::Rows(statement).failed(error)),
             }
         };
-        self.note(statement, began.elapsed(), read.is_err());
+        note(self.observe.as_ref(), statement, began.elapsed(), read.is_err());
         read
+    }
+}
+
+fn note(observe: Option<&Observe>, statement: &Statement, elapsed: Duration, failed: bool) {
+    if let Some(observe) = observe {
+        observe(&Info {
+            elapsed,
+            statement,
+            failed,
+        });
     }
 }
 
@@ -226,7 +289,7 @@ impl ConnectionTrait for Reader {
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
         match &self.0 {
-            Kind::Sqlite(connection) => connection.execute_raw(statement).await,
+            Kind::Sqlite(sqlite) => sqlite.connection.execute_raw(statement).await,
             Kind::Postgres(postgres) => {
                 let answer = postgres.observed(&statement, Ask::Execute(&statement)).await?;
                 Ok(answer.done().into())
@@ -236,14 +299,14 @@ impl ConnectionTrait for Reader {
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
         match &self.0 {
-            Kind::Sqlite(connection) => connection.execute_unprepared(sql).await,
+            Kind::Sqlite(sqlite) => sqlite.connection.execute_unprepared(sql).await,
             Kind::Postgres(postgres) => Ok(postgres.ask(Ask::Script(sql)).await?.done().into()),
         }
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
         match &self.0 {
-            Kind::Sqlite(connection) => connection.query_one_raw(statement).await,
+            Kind::Sqlite(sqlite) => sqlite.one(statement).await,
             Kind::Postgres(postgres) => {
                 let answer = postgres.observed(&statement, Ask::Rows(&statement)).await?;
                 Ok(answer.rows().into_iter().next().map(Into::into))
@@ -253,7 +316,7 @@ impl ConnectionTrait for Reader {
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
         match &self.0 {
-            Kind::Sqlite(connection) => connection.query_all_raw(statement).await,
+            Kind::Sqlite(sqlite) => sqlite.all(statement).await,
             Kind::Postgres(postgres) => {
                 let answer = postgres.observed(&statement, Ask::Rows(&statement)).await?;
                 Ok(answer.rows().into_iter().map(Into::into).collect())

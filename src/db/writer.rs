@@ -11,7 +11,6 @@ use sea_orm::{
 
 use super::contention::WaitLimits;
 use super::held::Held;
-use super::pooler;
 use super::reader::Observe;
 use super::transaction::DatabaseTransaction;
 use super::usage;
@@ -20,7 +19,12 @@ use super::usage;
 #[derive(Clone)]
 pub(super) enum Writer {
     Sqlite(DatabaseConnection),
-    Postgres { pool: PgPool, observe: Option<Observe> },
+    Postgres {
+        pool: PgPool,
+        /// SQL that begins a transaction.
+        begin: Arc<str>,
+        observe: Option<Observe>,
+    },
 }
 
 impl fmt::Debug for Writer {
@@ -34,8 +38,13 @@ impl Writer {
         Self::Sqlite(connection)
     }
 
-    pub(super) fn of_postgres(pool: PgPool) -> Self {
-        Self::Postgres { pool, observe: None }
+    /// Creates the writer of a pool whose transactions begin with this SQL.
+    pub(super) fn of_postgres(pool: PgPool, begin: &str) -> Self {
+        Self::Postgres {
+            pool,
+            begin: begin.into(),
+            observe: None,
+        }
     }
 
     /// Returns the number of open connections, and how many of them are not in use.
@@ -67,11 +76,7 @@ impl Writer {
         clippy::disallowed_methods,
         reason = "all write transactions begin in this function"
     )]
-    pub(super) async fn begin(
-        &self,
-        limits: &WaitLimits,
-        pooled: bool,
-    ) -> Result<DatabaseTransaction, DbErr> {
+    pub(super) async fn begin(&self, limits: &WaitLimits) -> Result<DatabaseTransaction, DbErr> {
         match self {
             Self::Sqlite(connection) => {
                 let options = TransactionOptions {
@@ -81,10 +86,9 @@ impl Writer {
                 let txn = connection.begin_with_options(options).await?;
                 Ok(DatabaseTransaction::of_sqlite(txn))
             }
-            Self::Postgres { pool, observe } => {
+            Self::Postgres { pool, begin, observe } => {
                 let held = Held::take(pool, limits.writer()).await?;
-                let forget = if pooled { pooler::FORGET_STATEMENTS } else { "" };
-                let begin = format!("BEGIN; {forget}{}", limits.as_sql());
+                let begin = format!("{begin} {}", limits.as_sql());
                 DatabaseTransaction::begin(held, &begin, limits.write(), observe.clone()).await
             }
         }

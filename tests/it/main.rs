@@ -91,6 +91,7 @@ mod inventory_file;
 mod inventory_lines;
 mod job_runs;
 mod kept_answers;
+mod lane;
 mod layering;
 mod leftovers;
 mod listing_order;

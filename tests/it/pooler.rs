@@ -1,7 +1,9 @@
 //! Servers behind PgBouncer in transaction mode, which gives each transaction another connection of PostgreSQL. These
 //! tests do nothing on SQLite.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
 use drift_inbox::clock::Clock;
@@ -12,8 +14,10 @@ use drift_inbox::jobs::JobRequest;
 use drift_inbox::services::inventory::SyncOptions;
 use entity::job_runs::JobOutcome;
 use futures_util::future::{join_all, try_join_all};
-use sea_orm::{ConnectionTrait, Statement};
+use sea_orm::{ConnectionTrait, Database, Statement};
 use serde_json::json;
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::{Context, SubscriberExt as _};
 
 use crate::support::cloud::droplet;
 use crate::support::db::TestDb;
@@ -268,6 +272,79 @@ async fn requests_wait_for_a_connection_of_the_pooler_and_then_are_refused_as_bu
     assert!(busy && waited, "{busy} {waited}");
     assert_eq!(t.spec("web-1").await, spec);
     hurried.write_txn(|_| async { Ok(()) }).await.unwrap();
+}
+
+/// Counts the messages of the log: those at the level of errors, and all others.
+#[derive(Clone, Default)]
+struct Counted {
+    errors: Arc<AtomicUsize>,
+    others: Arc<AtomicUsize>,
+}
+
+impl<S: tracing::Subscriber> Layer<S> for Counted {
+    fn on_event(&self, event: &tracing::Event<'_>, _context: Context<'_, S>) {
+        let is_error = *event.metadata().level() == tracing::Level::ERROR;
+        let counter = if is_error { &self.errors } else { &self.others };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Lets the database accept connections, or not.
+async fn allow_connections(database: &TestDb, allowed: bool) {
+    let server = Database::connect(std::env::var("TEST_DATABASE_URL").unwrap())
+        .await
+        .unwrap();
+    let name = database.url.rsplit('/').next().unwrap();
+    let allow = format!("ALTER DATABASE \"{name}\" ALLOW_CONNECTIONS {allowed}");
+    server.execute_unprepared(&allow).await.unwrap();
+    let end = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'");
+    server.execute_unprepared(&end).await.unwrap();
+    server.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_outage_behind_a_pooler_is_busy_logs_no_errors_and_ends() {
+    let Some((pooler, database)) = pooled(2, "").await else {
+        return;
+    };
+    let counted = Counted::default();
+    let _log = tracing::subscriber::set_default(tracing_subscriber::registry().with(counted.clone()));
+    let limits = WaitLimits {
+        connection: Duration::from_millis(500),
+        lock: Duration::from_millis(200),
+        ..WaitLimits::REQUEST
+    };
+    let db = Db::connect(&pooler.url(&database), 8).await.unwrap();
+    let db = db.with_wait_limits(limits);
+    assert_eq!(value(&db, "SELECT 1").await, "1");
+
+    allow_connections(&database, false).await;
+    for _ in 0..2 {
+        let statement = Statement::from_string(db.backend(), "SELECT 1");
+        let read = db.reader().query_one_raw(statement).await.map_err(Error::from);
+        assert!(
+            matches!(read, Err(Error::Busy(_) | Error::Unavailable(_))),
+            "{read:?}"
+        );
+        let written = db.write_txn(|_| async { Ok(()) }).await;
+        assert!(
+            matches!(written, Err(Error::Busy(_) | Error::Unavailable(_))),
+            "{written:?}"
+        );
+    }
+    assert_eq!(counted.errors.load(Ordering::Relaxed), 0);
+    assert!(
+        counted.others.load(Ordering::Relaxed) > 0,
+        "each attempt is logged"
+    );
+
+    allow_connections(&database, true).await;
+    let began = Instant::now();
+    let patient = db.with_wait_limits(WaitLimits::REQUEST);
+    while patient.write_txn(|_| async { Ok(()) }).await.is_err() {
+        assert!(began.elapsed() < MAX_WAIT);
+    }
+    assert_eq!(value(&patient, "SELECT 2").await, "2");
 }
 
 #[tokio::test]
