@@ -37,6 +37,7 @@ use self::{
     repeat::Repeatable,
     reply::{Refusal, Refused},
 };
+use crate::bodies::Reserved;
 use crate::document::{Prepared, prepare};
 
 /// Returns the route of the endpoint. It handles every method itself.
@@ -98,6 +99,7 @@ async fn queried<A: GraphqlApi>(
         accepted,
         connection,
         deadline,
+        memory: None,
         may_mutate: false,
     };
     answer(&api, sender, request).await
@@ -111,13 +113,14 @@ async fn posted<A: GraphqlApi>(
     _: JsonBody,
     Caller(caller): Caller<A>,
     connection: ClientConnection,
-    Posted(request, _memory): Posted,
+    Posted(request, memory): Posted,
 ) -> Result<Response, Refusal> {
     let sender = Sender {
         caller,
         accepted,
         connection,
         deadline,
+        memory: Some(memory),
         may_mutate: true,
     };
     answer(&api, sender, request).await
@@ -129,6 +132,8 @@ struct Sender<C> {
     accepted: Accepted,
     connection: ClientConnection,
     deadline: Deadline,
+    /// The memory of the body, until the request is answered. A stream needs it until it ends.
+    memory: Option<Reserved>,
     /// Whether the method of the request permits mutations.
     may_mutate: bool,
 }
@@ -172,6 +177,7 @@ async fn execute<A: GraphqlApi>(
         accepted,
         connection,
         deadline: Deadline(deadline),
+        memory,
         may_mutate,
     } = sender;
     let operation = operation_of(&prepared);
@@ -201,7 +207,7 @@ async fn execute<A: GraphqlApi>(
             .map_err(Refusal::limited)?;
         let expired = api.expired(&caller);
         let outcomes = run::outcomes(api, caller, prepared, deadline).await;
-        return Ok(sse::answer(outcomes, expired, connection, place));
+        return Ok(sse::answer(outcomes, expired, connection, (place, memory)));
     };
     let request = match &repeatable {
         Some(repeatable) => repeatable.watched(prepared.request),

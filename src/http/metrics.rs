@@ -89,6 +89,11 @@ fn of_the_process(state: &HttpState) -> Vec<GaugeFamily> {
             "Open WebSockets and event streams",
             state.callers.open_streams() as f64,
         ),
+        GaugeFamily::one(
+            "body_bytes",
+            "Memory that request bodies and messages of WebSockets take",
+            state.bodies.used() as f64,
+        ),
         GaugeFamily {
             name: "database_connections",
             help: "Open connections to the database by pool",

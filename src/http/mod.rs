@@ -25,7 +25,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Request};
 use axum::middleware::{from_fn_with_state, map_response};
 use axum::routing::{get, post};
 use futures_util::stream::BoxStream;
-use graphql_server::bodies::Bodies;
+use graphql_server::bodies::{Bodies, BodyBudgets};
 use graphql_server::callers::{CallerKey, Callers};
 use graphql_server::codes::code_of;
 use graphql_server::kept::KeptAnswers;
@@ -61,7 +61,7 @@ pub struct HttpState {
     kept: Arc<KeptAnswers>,
     uploads: Arc<uploads::Uploads>,
     callers: Arc<Callers>,
-    bodies: Arc<Bodies>,
+    bodies: Bodies,
 }
 
 impl HttpState {
@@ -78,7 +78,7 @@ impl HttpState {
             schema,
             uploads: Arc::new(uploads::Uploads::new(limits.max_uploads, limits.upload_timeout)),
             callers: Arc::new(Callers::new(limits.callers)),
-            bodies: Arc::default(),
+            bodies: Bodies::new(BodyBudgets::with_room_for(limits.request.max_body_bytes)),
             limits: Arc::new(limits.request),
             sockets: Arc::default(),
             authenticator: Arc::new(authenticator.into()),

@@ -13,6 +13,7 @@ use futures_util::StreamExt;
 
 use super::reply::Refusal;
 use crate::bodies::{Bodies, NoMemory, Reserved};
+use crate::callers::CallerKey;
 
 /// Limits for discarding the rest of a body that is too large. A client that is disconnected while it sends sees a
 /// broken connection instead of the error response.
@@ -26,7 +27,7 @@ pub(super) async fn read(
     headers: &HeaderMap,
     body: Body,
     bodies: &Bodies,
-    is_signed_in: bool,
+    caller: &CallerKey,
     limit: usize,
 ) -> Result<(Vec<u8>, Reserved), Refusal> {
     let mut stream = body.into_data_stream();
@@ -38,7 +39,7 @@ pub(super) async fn read(
         // A client could announce bodies that it never sends, so the memory grows with what arrives.
         let expected = announced.unwrap_or(FIRST_MEMORY).min(FIRST_MEMORY);
         let mut memory = bodies
-            .reserve(is_signed_in, expected)
+            .reserve(caller, expected)
             .await
             .map_err(|NoMemory| Refusal::no_memory())?;
         let mut bytes = Vec::new();

@@ -76,9 +76,9 @@ pub(super) async fn caller<A: GraphqlApi>(
     Ok(caller)
 }
 
-/// Whether the caller of a request has valid credentials.
-#[derive(Clone, Copy)]
-struct IsSignedIn(bool);
+/// Who a request counts for.
+#[derive(Clone)]
+struct CountedFor(CallerKey);
 
 /// The caller, who may be anonymous.
 pub(super) struct Caller<A: GraphqlApi>(pub(super) A::Caller);
@@ -90,8 +90,8 @@ impl<A: GraphqlApi> FromRequestParts<A> for Caller<A> {
         let caller = caller(api, &parts.headers, &parts.extensions)
             .await
             .map_err(|Unauthenticated| Refusal::unauthenticated())?;
-        let is_signed_in = matches!(api.key(&caller, None), CallerKey::User(_));
-        parts.extensions.insert(IsSignedIn(is_signed_in));
+        let peer = ClientConnection::of(&parts.extensions).peer();
+        parts.extensions.insert(CountedFor(api.key(&caller, peer)));
         Ok(Self(caller))
     }
 }
@@ -115,11 +115,11 @@ impl<A: GraphqlApi> FromRequest<A> for Posted {
 
     async fn from_request(request: Request, api: &A) -> Result<Self, Refusal> {
         let deadline = request.extensions().get::<Deadline>().copied();
-        let is_signed_in = request.extensions().get::<IsSignedIn>();
-        let is_signed_in = is_signed_in.is_some_and(|IsSignedIn(is)| *is);
+        let caller = request.extensions().get::<CountedFor>().cloned();
+        let caller = caller.map_or_else(|| CallerKey::of_address(None), |CountedFor(caller)| caller);
         let (parts, body) = request.into_parts();
         let most = api.limits().max_body_bytes;
-        let read = body::read(&parts.headers, body, api.bodies(), is_signed_in, most);
+        let read = body::read(&parts.headers, body, api.bodies(), &caller, most);
         let (bytes, memory) = match deadline {
             Some(Deadline(deadline)) => timeout_at(deadline, read)
                 .await

@@ -3,25 +3,32 @@
 //! The messages of a socket are handled in order, and no message is read while a subscription starts. So a client that
 //! subscribes and then sends a query or a ping misses no event between the two.
 
+mod incoming;
 mod message;
 mod operations;
+mod outgoing;
+mod upgrade;
 
 use std::time::Duration;
 
 use async_graphql::parser::types::OperationType;
 use async_graphql::{Request, Response as Outcome};
-use axum::extract::FromRequestParts as _;
-use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
-use axum::http::header::{AUTHORIZATION, HeaderValue, UPGRADE};
+use axum::http::header::{AUTHORIZATION, HeaderValue};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use futures_util::future::{self, BoxFuture, FutureExt as _};
+use futures_util::{SinkExt as _, StreamExt as _};
+use hyper_util::rt::TokioIo;
 use serde_json::{Map, Value};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, interval, sleep, timeout};
+use tokio_tungstenite::tungstenite::{self, Message, protocol::CloseFrame};
 
+use self::incoming::{Incoming, Refused};
 use self::message::ClientMessage;
-use self::operations::Operations;
+use self::operations::{Operations, OutgoingMessage, Received};
+pub(super) use self::upgrade::is_upgrade;
+use self::upgrade::{PROTOCOL, Socket};
 use super::connection::ClientConnection;
 use super::extract;
 use super::graphql_api::{GraphqlApi, Unauthenticated};
@@ -30,8 +37,6 @@ use super::reply::Refusal;
 use crate::callers::{CallerKey, Ticket};
 use crate::codes::{self, RATE_LIMITED};
 use crate::document::prepare;
-
-const PROTOCOL: &str = "graphql-transport-ws";
 
 /// Maximum time for the closing handshake.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -45,20 +50,14 @@ const BAD_REQUEST: u16 = 4400;
 const UNAUTHORIZED: u16 = 4401;
 const FORBIDDEN: u16 = 4403;
 const NO_SUCH_PROTOCOL: u16 = 4406;
-const INIT_TIMEOUT: u16 = 4408;
+const TIMEOUT: u16 = 4408;
 const SUBSCRIBER_EXISTS: u16 = 4409;
 const TOO_MANY_INITS: u16 = 4429;
-
-/// Returns whether the request is a WebSocket upgrade.
-pub(super) fn is_upgrade(headers: &HeaderMap) -> bool {
-    let upgrade = headers.get(UPGRADE).map(HeaderValue::as_bytes);
-    upgrade.is_some_and(|upgrade| upgrade.eq_ignore_ascii_case(b"websocket"))
-}
 
 /// Opens a socket.
 pub(super) async fn open<A: GraphqlApi>(
     api: &A,
-    request: axum::extract::Request,
+    mut request: axum::extract::Request,
 ) -> Result<Response, Refusal> {
     if !is_allowed(request.headers(), &api.sockets().allowed_origins) {
         let message = format!(
@@ -71,42 +70,29 @@ pub(super) async fn open<A: GraphqlApi>(
     let caller = extract::caller(api, request.headers(), request.extensions()).await;
     let caller = caller.map_err(|Unauthenticated| Refusal::unauthenticated())?;
     connection.becomes_socket();
-    let (mut head, _) = request.into_parts();
-    let upgrade = WebSocketUpgrade::from_request_parts(&mut head, &()).await;
-    let upgrade = upgrade.map_err(|refused| Refusal::new(refused.status(), refused.body_text()))?;
-    let most = api.limits().max_body_bytes;
-    let upgrade = upgrade
-        .max_message_size(most)
-        .max_frame_size(most)
-        .protocols([PROTOCOL]);
+    let handshake = upgrade::accept(&mut request)?;
     let api = api.clone();
-    Ok(upgrade.on_upgrade(move |socket| async move {
-        let supported = socket.protocol().is_some();
-        let session = Session {
-            stop: connection.stopping().boxed().shared(),
-            operations: Operations::new(),
-            last_message: Instant::now(),
-            ready: None,
-            expired: future::pending().boxed().shared(),
-            upgrade_caller: caller,
-            connection: connection.clone(),
-            caller: None,
-            place: None,
-            socket,
-            api,
+    tokio::spawn(async move {
+        let upgraded = match handshake.upgrade.await {
+            Ok(upgraded) => TokioIo::new(upgraded),
+            Err(error) => return tracing::debug!(%error, "a WebSocket was not opened"),
         };
+        let session = Session::new(api, upgraded, caller, connection.clone()).await;
         tokio::select! {
-            () = session.run(supported) => {}
+            () = session.run(handshake.is_supported) => {}
             () = connection.closed() => {}
         }
         drop(connection);
-    }))
+    });
+    Ok(handshake.response)
 }
 
 /// The reason why a socket ends.
 enum End {
     /// The server closes it.
     Close(u16, String),
+    /// The server closes it, because of something that it does not receive.
+    Refuse(u16, String),
     /// The client closed it.
     Left,
     /// The client is unreachable.
@@ -120,7 +106,7 @@ fn end<T>(code: u16, reason: impl Into<String>) -> Result<T, End> {
 /// The state of one socket.
 struct Session<A: GraphqlApi> {
     api: A,
-    socket: WebSocket,
+    socket: Socket,
     /// The caller that the upgrade request authenticated, which may be anonymous.
     upgrade_caller: A::Caller,
     connection: ClientConnection,
@@ -138,6 +124,34 @@ struct Session<A: GraphqlApi> {
 }
 
 impl<A: GraphqlApi> Session<A> {
+    async fn new(
+        api: A,
+        upgraded: TokioIo<hyper::upgrade::Upgraded>,
+        upgrade_caller: A::Caller,
+        connection: ClientConnection,
+    ) -> Self {
+        let key = api.key(&upgrade_caller, connection.peer());
+        let (largest, time) = (api.limits().max_body_bytes, api.limits().request_timeout);
+        let most = match key {
+            CallerKey::User(_) => largest,
+            CallerKey::Address(_) => largest.min(api.sockets().anonymous_message),
+        };
+        let incoming = Incoming::new(upgraded, api.bodies().clone(), key, most, time);
+        Self {
+            stop: connection.stopping().boxed().shared(),
+            operations: Operations::new(),
+            last_message: Instant::now(),
+            ready: None,
+            expired: future::pending().boxed().shared(),
+            upgrade_caller,
+            connection,
+            caller: None,
+            place: None,
+            socket: upgrade::socket(incoming, largest).await,
+            api,
+        }
+    }
+
     async fn run(mut self, supported: bool) {
         let end = if supported {
             self.serve().await
@@ -147,9 +161,16 @@ impl<A: GraphqlApi> Session<A> {
         // The socket ends whether the client receives the close frame or not.
         _ = timeout(CLOSE_TIMEOUT, async {
             match end {
-                Err(End::Close(code, reason)) => close_handshake(&mut self.socket, code, reason).await,
+                Err(End::Close(code, reason)) => {
+                    close(&mut self.socket, code, reason).await;
+                    while let Some(Ok(_)) = self.socket.next().await {}
+                }
+                Err(End::Refuse(code, reason)) => {
+                    close(&mut self.socket, code, reason).await;
+                    self.socket.get_mut().discard().await;
+                }
                 // The WebSocket library has queued its close frame, and writes it while reading.
-                Err(End::Left) => while let Some(Ok(_)) = self.socket.recv().await {},
+                Err(End::Left) => while let Some(Ok(_)) = self.socket.next().await {},
                 Ok(()) | Err(End::Gone) => {}
             }
         })
@@ -164,44 +185,45 @@ impl<A: GraphqlApi> Session<A> {
                 () = &mut stop => return end(GOING_AWAY, "the server is stopping"),
                 () = &mut self.expired => return end(FORBIDDEN, "token expired"),
                 () = &mut init, if self.caller.is_none() => {
-                    return end(INIT_TIMEOUT, "no connection_init in time");
+                    return end(TIMEOUT, "no connection_init in time");
                 }
                 // If the sender is dropped, the operation has ended and reports why.
                 _ = async { self.ready.as_mut()?.await.ok() }, if self.ready.is_some() => self.ready = None,
-                message = self.socket.recv(), if self.ready.is_none() => self.receive(message).await?,
-                message = self.operations.next() => self.write(message.text).await?,
+                message = self.socket.next(), if self.ready.is_none() => self.receive(message).await?,
+                message = self.operations.next() => self.write_result(message).await?,
                 _ = pings.tick() => self.ping().await?,
             }
         }
     }
 
-    async fn receive(&mut self, message: Option<Result<Message, axum::Error>>) -> Result<(), End> {
+    async fn receive(&mut self, message: Option<Result<Message, tungstenite::Error>>) -> Result<(), End> {
         self.last_message = Instant::now();
         match message {
-            Some(Ok(Message::Text(text))) => match message::read(&text) {
-                Ok(message) => self.answer(message).await,
-                Err(reason) => end(BAD_REQUEST, reason),
-            },
+            Some(Ok(Message::Text(text))) => {
+                let received = Received {
+                    memory: self.socket.get_mut().take_memory(),
+                    bytes: text.len(),
+                };
+                let message = message::read(&text);
+                drop(text);
+                match message {
+                    Ok(message) => self.answer(message, received).await,
+                    Err(reason) => end(BAD_REQUEST, reason),
+                }
+            }
             Some(Ok(Message::Binary(_))) => end(BAD_REQUEST, "messages must be text"),
-            Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(()),
+            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => Ok(()),
             Some(Ok(Message::Close(_))) => Err(End::Left),
             None => Err(End::Gone),
-            // axum exposes only the message of the WebSocket library's error.
-            Some(Err(error)) if error.to_string().contains("too long") => end(
-                TOO_BIG,
-                format!(
-                    "messages may have at most {} bytes",
-                    self.api.limits().max_body_bytes
-                ),
-            ),
             Some(Err(error)) => {
                 tracing::debug!(%error, "a WebSocket failed");
-                end(BAD_REQUEST, "invalid WebSocket frame")
+                Err(refusal(&error))
             }
         }
     }
 
-    async fn answer(&mut self, message: ClientMessage) -> Result<(), End> {
+    /// Answers a message. The memory of the message is kept until then.
+    async fn answer(&mut self, message: ClientMessage, received: Received) -> Result<(), End> {
         match message {
             ClientMessage::Init(payload) => self.init(payload).await,
             ClientMessage::Ping(payload) => self.write(message::pong(payload)).await,
@@ -210,7 +232,7 @@ impl<A: GraphqlApi> Session<A> {
                 self.operations.stop(&id);
                 Ok(())
             }
-            ClientMessage::Subscribe { id, request } => self.subscribe(id, *request).await,
+            ClientMessage::Subscribe { id, request } => self.subscribe(id, *request, received).await,
         }
     }
 
@@ -233,13 +255,15 @@ impl<A: GraphqlApi> Session<A> {
         }
         if matches!(key, CallerKey::User(_)) {
             self.connection.signed_in(&key);
+            let most = self.api.limits().max_body_bytes;
+            self.socket.get_mut().allow(key, most);
         }
         self.expired = self.api.expired(&caller).boxed().shared();
         self.caller = Some(caller);
         self.write(message::ack()).await
     }
 
-    async fn subscribe(&mut self, id: String, request: Request) -> Result<(), End> {
+    async fn subscribe(&mut self, id: String, request: Request, received: Received) -> Result<(), End> {
         let Some(caller) = self.caller.clone() else {
             return end(UNAUTHORIZED, "connection_init must come first");
         };
@@ -262,7 +286,9 @@ impl<A: GraphqlApi> Session<A> {
             }
         };
         let subscribes = prepared.operation == Some(OperationType::Subscription);
-        let begun = self.operations.start(id, &self.api, caller, key, prepared);
+        let begun = self
+            .operations
+            .start(id, &self.api, caller, key, prepared, received);
         self.ready = subscribes.then_some(begun);
         Ok(())
     }
@@ -273,16 +299,25 @@ impl<A: GraphqlApi> Session<A> {
         if self.ready.is_none() && self.last_message.elapsed() > self.api.sockets().silence {
             return Err(End::Gone);
         }
-        self.send(Message::Ping(Default::default())).await
+        self.send([Message::Ping(Default::default())].into_iter()).await
+    }
+
+    /// Writes a message of an operation. The operation keeps its place until its last message is written, so that
+    /// results do not pile up for a client that does not read.
+    async fn write_result(&mut self, message: OutgoingMessage) -> Result<(), End> {
+        let OutgoingMessage { text, place, .. } = message;
+        self.write(text).await?;
+        drop(place);
+        Ok(())
     }
 
     async fn write(&mut self, text: String) -> Result<(), End> {
-        self.send(Message::Text(text.into())).await
+        self.send(outgoing::frames(text)).await
     }
 
-    /// Sends a message. A client that reads too slowly is disconnected. When the server stops, the client has only
+    /// Sends a message, which may have several frames. A client that reads too slowly is disconnected. When the server stops, the client has only
     /// [`CLOSE_TIMEOUT`] to read the message.
-    async fn send(&mut self, message: Message) -> Result<(), End> {
+    async fn send(&mut self, frames: impl Iterator<Item = Message> + Send) -> Result<(), End> {
         let (silence, stop, expired) = (
             self.api.sockets().silence,
             self.stop.clone(),
@@ -292,8 +327,15 @@ impl<A: GraphqlApi> Session<A> {
             stop.await;
             sleep(CLOSE_TIMEOUT).await;
         };
+        let socket = &mut self.socket;
+        let sent = async move {
+            for frame in frames {
+                socket.send(frame).await?;
+            }
+            Ok::<_, tungstenite::Error>(())
+        };
         tokio::select! {
-            sent = self.socket.send(message) => sent.map_err(|_| End::Gone),
+            sent = sent => sent.map_err(|_| End::Gone),
             () = sleep(silence) => Err(End::Gone),
             () = expired => end(FORBIDDEN, "token expired"),
             () = stopped => Err(End::Gone),
@@ -301,25 +343,35 @@ impl<A: GraphqlApi> Session<A> {
     }
 }
 
-/// Closes the socket and waits for the client's close frame, so that the last messages are not lost with the
-/// connection.
-async fn close_handshake(socket: &mut WebSocket, code: u16, reason: String) {
+/// Returns the end of a socket whose client has sent something that is not received.
+fn refusal(error: &tungstenite::Error) -> End {
+    let refused = match error {
+        tungstenite::Error::Io(error) => error.get_ref().and_then(|why| why.downcast_ref::<Refused>()),
+        _ => None,
+    };
+    let refused = refused.copied().unwrap_or(Refused::Invalid);
+    let code = match refused {
+        Refused::TooLarge(_) => TOO_BIG,
+        Refused::TooSlow => TIMEOUT,
+        Refused::NoMemory => TRY_AGAIN_LATER,
+        Refused::Invalid => BAD_REQUEST,
+    };
+    End::Refuse(code, refused.to_string())
+}
+
+/// Sends the close frame of the server. The client's close frame must be waited for, so that the last messages are not
+/// lost with the connection.
+async fn close(socket: &mut Socket, code: u16, reason: String) {
     let mut end = reason.len().min(MAX_REASON);
     while !reason.is_char_boundary(end) {
         end -= 1;
     }
     let frame = CloseFrame {
-        code,
+        code: code.into(),
         reason: reason[..end].into(),
     };
-    if socket.send(Message::Close(Some(frame))).await.is_err() {
-        return;
-    }
-    if code == TOO_BIG {
-        // The incoming data is the rest of the message that is too large.
-        return sleep(CLOSE_TIMEOUT).await;
-    }
-    while let Some(Ok(_)) = socket.recv().await {}
+    // If it fails, the client has left: nothing more arrives.
+    _ = socket.send(Message::Close(Some(frame))).await;
 }
 
 /// Returns the `Authorization` in the payload of `connection_init` as a request header. The name is case-insensitive.

@@ -17,6 +17,8 @@ pub struct SocketSettings {
     pub ping: Duration,
     /// Maximum time without a message from the client, and maximum time to write a message to it.
     pub silence: Duration,
+    /// Maximum size in bytes of the messages of a client without valid credentials. `connection_init` must fit.
+    pub anonymous_message: usize,
     /// Maximum number of concurrent operations.
     pub max_operations: usize,
 }
@@ -29,6 +31,7 @@ impl Default for SocketSettings {
             init: Duration::from_secs(3),
             ping: Duration::from_secs(20),
             silence: Duration::from_secs(50),
+            anonymous_message: 32 * 1024,
             max_operations: 64,
         }
     }

@@ -16,6 +16,7 @@ use tokio_util::sync::DropGuard;
 
 use super::connection::ClientConnection;
 use super::reply;
+use crate::bodies::Reserved;
 use crate::callers::Ticket;
 
 /// Interval between keep-alive messages. Proxies close idle connections, some after 15 seconds.
@@ -27,14 +28,14 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// Streams the results of an operation until it ends, the credentials expire or the server stops. The stream takes a
-/// `place` of the caller.
+/// place of the caller and the memory of the request, which are `held`.
 ///
 /// An operation that failed before execution is rejected without a stream, as in the reference server.
 pub(super) fn answer(
     mut outcomes: BoxStream<'static, Outcome>,
     expired: impl Future<Output = ()> + Send + 'static,
     connection: ClientConnection,
-    place: Ticket,
+    held: (Ticket, Option<Reserved>),
 ) -> Response {
     let first = outcomes.next().now_or_never().flatten();
     if let Some(refused) = first.as_ref().filter(|first| reply::is_request_error(first)) {
@@ -51,7 +52,7 @@ pub(super) fn answer(
         end: end.boxed(),
         done: false,
         _connection: connection,
-        _place: place,
+        _held: held,
         _late: late,
     };
     let body = stream::unfold(events, |mut events| async move {
@@ -72,7 +73,7 @@ struct Events {
     end: BoxFuture<'static, ()>,
     done: bool,
     _connection: ClientConnection,
-    _place: Ticket,
+    _held: (Ticket, Option<Reserved>),
     /// Closes the connection of a client that does not read the end.
     _late: DropGuard,
 }

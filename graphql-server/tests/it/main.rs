@@ -11,5 +11,6 @@ mod http_graphql;
 mod http_graphql_documents;
 mod http_graphql_execution;
 mod socket_client;
+mod sockets_memory;
 mod toy;
 mod websocket_protocol;

@@ -181,6 +181,11 @@ impl Ticks {
         stream::repeat("x".repeat(100_000))
     }
 
+    /// Sends nothing and does not end.
+    async fn silence(&self) -> impl Stream<Item = i32> {
+        stream::pending()
+    }
+
     async fn ticks(&self) -> impl Stream<Item = i32> {
         stream::iter([1, 2])
     }
@@ -202,7 +207,7 @@ pub(crate) struct Toy {
     limits: RequestLimits,
     pub(crate) sockets: SocketSettings,
     pub(crate) callers: Arc<Callers>,
-    pub(crate) bodies: Arc<Bodies>,
+    pub(crate) bodies: Bodies,
     /// Ends the credentials of every caller.
     pub(crate) expiry: CancellationToken,
 }
@@ -215,7 +220,7 @@ impl Toy {
             limits,
             sockets: SocketSettings::default(),
             callers: Arc::new(Callers::new(CallerLimits::default())),
-            bodies: Arc::default(),
+            bodies: Bodies::default(),
             expiry: CancellationToken::new(),
         }
     }
@@ -243,6 +248,7 @@ impl GraphqlApi for Toy {
         match headers.get("authorization").map(|value| value.as_bytes()) {
             None => Ok("anonymous".to_owned()),
             Some(b"Bearer good") => Ok("good".to_owned()),
+            Some(b"Bearer other") => Ok("other".to_owned()),
             Some(_) => Err(Unauthenticated),
         }
     }

@@ -12,9 +12,11 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
+use super::incoming::Refused;
 use super::message;
-use crate::callers::CallerKey;
-use crate::codes::{self, TOO_MANY_REQUESTS};
+use crate::bodies::{NoMemory, Reserved};
+use crate::callers::{CallerKey, Ticket};
+use crate::codes::{self, RATE_LIMITED, TOO_MANY_REQUESTS};
 use crate::document::Prepared;
 use crate::transport::graphql_api::GraphqlApi;
 use crate::transport::reply;
@@ -29,6 +31,14 @@ pub(super) struct OutgoingMessage {
     number: u64,
     pub(super) text: String,
     is_last: bool,
+    /// The place of a query or mutation, with its last message.
+    pub(super) place: Option<Ticket>,
+}
+
+/// How large the message of an operation was, and its memory if it is counted already.
+pub(super) struct Received {
+    pub(super) memory: Option<Reserved>,
+    pub(super) bytes: usize,
 }
 
 /// The active operations.
@@ -70,8 +80,9 @@ impl Operations {
         self.running.contains_key(id)
     }
 
-    /// Starts an operation. It takes a place among the requests of the caller `key` until it has ended; a subscription
-    /// until it has begun. The receiver is notified when it has begun.
+    /// Starts an operation. It takes a place among the requests of the caller `key` until its last message is written; a
+    /// subscription until it has begun. It takes the memory of its message until it has ended. The receiver is notified
+    /// when it has begun.
     pub(super) fn start<A: GraphqlApi>(
         &mut self,
         id: String,
@@ -79,6 +90,7 @@ impl Operations {
         caller: A::Caller,
         key: CallerKey,
         prepared: Prepared,
+        received: Received,
     ) -> oneshot::Receiver<()> {
         self.number += 1;
         let (begun, has_begun) = oneshot::channel();
@@ -91,14 +103,12 @@ impl Operations {
         let subscribes = prepared.operation == Some(OperationType::Subscription);
         let task = tokio::spawn(async move {
             let deadline = Instant::now() + api.limits().request_timeout;
-            let counted = match api.callers().request(&key).await {
-                Ok(counted) => counted,
-                Err(limited) => {
-                    let error = codes::error(TOO_MANY_REQUESTS, limited.message, None);
-                    let refused = Outcome::from_errors(vec![error]);
+            let (place, memory) = match admit(&api, &key, received).await {
+                Ok(admitted) => admitted,
+                Err(refused) => {
                     // The receiver may have been dropped.
                     _ = begun.send(());
-                    return sender.send_all(stream::iter([refused]).boxed()).await;
+                    return sender.send_all(stream::iter([refused]).boxed(), None).await;
                 }
             };
             let started = AssertUnwindSafe(outcomes(&api, caller, prepared, deadline)).catch_unwind();
@@ -107,9 +117,9 @@ impl Operations {
                 .unwrap_or_else(|panic| stream::iter([reply::panicked_outcome(&*panic)]).boxed());
             // The receiver may have been dropped.
             _ = begun.send(());
-            let counted = (!subscribes).then_some(counted);
-            sender.send_all(outcomes).await;
-            drop(counted);
+            let place = (!subscribes).then_some(place);
+            sender.send_all(outcomes, place).await;
+            drop(memory);
         });
         let running = Running {
             number: self.number,
@@ -142,6 +152,24 @@ impl Operations {
     }
 }
 
+/// Waits until there is memory for the message of an operation, and until the caller may run another one. The error is
+/// the outcome of the operation otherwise.
+async fn admit<A: GraphqlApi>(
+    api: &A,
+    key: &CallerKey,
+    received: Received,
+) -> Result<(Ticket, Reserved), Outcome> {
+    let refused = |code, message| Outcome::from_errors(vec![codes::error(code, message, None)]);
+    let memory = match received.memory {
+        Some(memory) => Ok(memory),
+        None => api.bodies().reserve(key, received.bytes).await,
+    };
+    let memory = memory.map_err(|NoMemory| refused(RATE_LIMITED, Refused::NoMemory.to_string()))?;
+    let place = api.callers().request(key).await;
+    let place = place.map_err(|limited| refused(TOO_MANY_REQUESTS, limited.message))?;
+    Ok((place, memory))
+}
+
 /// Sends the messages of one operation to the socket.
 struct Sender {
     id: String,
@@ -150,27 +178,28 @@ struct Sender {
 }
 
 impl Sender {
-    async fn send_all(self, outcomes: BoxStream<'static, Outcome>) {
+    async fn send_all(self, outcomes: BoxStream<'static, Outcome>, mut held: Option<Ticket>) {
         let mut outcomes = AssertUnwindSafe(outcomes).catch_unwind().enumerate();
-        while let Some((place, outcome)) = outcomes.next().await {
+        while let Some((number, outcome)) = outcomes.next().await {
             let outcome = outcome.unwrap_or_else(|panic| reply::panicked_outcome(&*panic));
-            if place == 0 && reply::is_request_error(&outcome) {
-                self.send(message::error(&self.id, &outcome), true).await;
-                return;
+            if number == 0 && reply::is_request_error(&outcome) {
+                let text = message::error(&self.id, &outcome);
+                return self.send(text, true, held.take()).await;
             }
             let text = message::next(&self.id, &outcome);
             drop(outcome);
-            self.send(text, false).await;
+            self.send(text, false, None).await;
         }
-        self.send(message::complete(&self.id), true).await;
+        self.send(message::complete(&self.id), true, held).await;
     }
 
-    async fn send(&self, text: String, is_last: bool) {
+    async fn send(&self, text: String, is_last: bool, place: Option<Ticket>) {
         let message = OutgoingMessage {
             id: self.id.clone(),
             number: self.number,
             text,
             is_last,
+            place,
         };
         // Sending fails only if the socket has ended. This task is then cancelled.
         _ = self.queue.send(message).await;
