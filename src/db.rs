@@ -309,7 +309,8 @@ impl Db {
         };
         let limit = self.wait_limits.total();
         timeout(limit, begun).await.map_err(|_| {
-            tracing::warn!(
+            // The caller logs that it gives up.
+            tracing::debug!(
                 database = self.name(),
                 ?limit,
                 "timed out waiting for earlier writers"

@@ -1,5 +1,6 @@
 //! Retries and wait limits for concurrent transactions.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use sea_orm::sqlx::sqlite::SqliteError;
@@ -168,14 +169,7 @@ where
         let error = match attempt().await {
             Err(Error::Database(error)) => error,
             Err(Error::Busy(why)) => {
-                let waited = began.elapsed();
-                tracing::warn!(
-                    why,
-                    database,
-                    ?waited,
-                    tried,
-                    "gave up a transaction because the database is busy"
-                );
+                gave_up(&why, database, began.elapsed(), tried);
                 return Err(Error::Busy(why));
             }
             outcome => return outcome,
@@ -183,7 +177,10 @@ where
         let code = Code::of(&error);
         let Some(contention) = code.as_ref().and_then(Contention::of) else {
             return Err(if code.is_some_and(|code| code.is_read_only()) {
-                tracing::warn!(%error, database, "the database is read-only");
+                match READ_ONLY.due() {
+                    Some(left_out) => tracing::warn!(%error, database, left_out, "the database is read-only"),
+                    None => tracing::debug!(%error, database, "the database is read-only"),
+                }
                 Error::ReadOnly(error.to_string())
             } else {
                 Error::Database(error)
@@ -191,8 +188,9 @@ where
         };
         let waited = began.elapsed();
         if !contention.allows(tried, waited, limits) {
-            tracing::warn!(%error, database, ?waited, tried, "gave up a transaction because the database is busy");
-            return Err(Error::Busy(error.to_string()));
+            let why = error.to_string();
+            gave_up(&why, database, waited, tried);
+            return Err(Error::Busy(why));
         }
         if contention == Contention::WriteLock && logged.is_none_or(|at| at.elapsed() >= LOGGED_EVERY) {
             logged = Some(Instant::now());
@@ -206,6 +204,40 @@ where
         tracing::debug!(%error, tried, "retrying a transaction");
         tokio::time::sleep(pause(tried)).await;
         tried += 1;
+    }
+}
+
+fn gave_up(why: &str, database: &str, waited: Duration, tried: u32) {
+    let message = "gave up a transaction because the database is busy";
+    match GAVE_UP.due() {
+        Some(left_out) => tracing::warn!(why, database, ?waited, tried, left_out, message),
+        None => tracing::debug!(why, database, ?waited, tried, message),
+    }
+}
+
+/// A line of the log that each request may cause, and that is written at most every [`LOGGED_EVERY`].
+pub(super) struct Seldom(Mutex<Option<(Instant, u64)>>);
+
+static GAVE_UP: Seldom = Seldom::new();
+static READ_ONLY: Seldom = Seldom::new();
+
+impl Seldom {
+    pub(super) const fn new() -> Self {
+        Self(Mutex::new(None))
+    }
+
+    /// Returns how many lines were left out since the last one, if another may be written.
+    pub(super) fn due(&self) -> Option<u64> {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, left_out)) = last.as_mut()
+            && at.elapsed() < LOGGED_EVERY
+        {
+            *left_out += 1;
+            return None;
+        }
+        let left_out = last.map_or(0, |(_, left_out)| left_out);
+        *last = Some((Instant::now(), 0));
+        Some(left_out)
     }
 }
 
@@ -228,6 +260,16 @@ mod tests {
             assert!(!contention.allows(1, limits.total(), &limits));
         }
         assert!(!Contention::Collision.allows(MAX_ATTEMPTS, soon, &limits));
+    }
+
+    #[test]
+    fn a_line_that_each_request_may_cause_is_seldom() {
+        let line = Seldom::new();
+        assert_eq!(line.due(), Some(0));
+        assert_eq!([line.due(), line.due()], [None, None]);
+        let past = Instant::now().checked_sub(LOGGED_EVERY).unwrap();
+        *line.0.lock().unwrap() = Some((past, 2));
+        assert_eq!([line.due(), line.due()], [Some(2), None]);
     }
 
     #[test]

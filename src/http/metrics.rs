@@ -38,6 +38,13 @@ pub(super) async fn count(State(state): State<HttpState>, request: Request, next
     }
     .to_owned();
     let response = next.run(request).await;
+    // The answers of GraphQL are noted with their codes, and the checks of health say why they fail.
+    if route.starts_with("/api/") || route.starts_with("/export/") {
+        match response.status() {
+            StatusCode::SERVICE_UNAVAILABLE => state.outage.failed("status 503", Instant::now()),
+            _ => state.outage.worked(Instant::now()),
+        }
+    }
     let status = response.status().as_u16();
     state
         .app

@@ -8,6 +8,7 @@ mod graphiql;
 mod health;
 mod inventory;
 mod metrics;
+mod outage;
 mod plans;
 mod rest;
 mod sign_in;
@@ -21,7 +22,7 @@ use async_graphql::{Request as GraphqlRequest, Response};
 use axum::Router;
 use axum::extract::MatchedPath;
 use axum::http::header::X_CONTENT_TYPE_OPTIONS;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Request};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
 use axum::middleware::{from_fn_with_state, map_response};
 use axum::routing::{get, post};
 use futures_util::stream::BoxStream;
@@ -33,7 +34,9 @@ use graphql_server::limits::RequestLimits;
 use graphql_server::transport::graphql_api::{GraphqlApi, Unauthenticated};
 use graphql_server::transport::socket_settings::SocketSettings;
 use graphql_server::transport::{self, reply};
+use tokio::time::Instant;
 use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::classify::ServerErrorsFailureClass;
 use tower_http::compression::CompressionLayer;
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
 use tower_http::trace::{DefaultOnResponse, TraceLayer};
@@ -62,6 +65,7 @@ pub struct HttpState {
     uploads: Arc<uploads::Uploads>,
     callers: Arc<Callers>,
     bodies: Bodies,
+    outage: Arc<outage::Outage>,
 }
 
 impl HttpState {
@@ -84,6 +88,7 @@ impl HttpState {
             authenticator: Arc::new(authenticator.into()),
             page_client: None,
             kept: Arc::default(),
+            outage: Arc::default(),
         }
     }
 
@@ -150,6 +155,10 @@ impl GraphqlApi for HttpState {
         if let Some(code) = code {
             traces::refused(&span, code);
         }
+        match code {
+            Some(why @ ("DATABASE_BUSY" | "DATABASE_READ_ONLY")) => self.outage.failed(why, Instant::now()),
+            _ => self.outage.worked(Instant::now()),
+        }
         let operation = operation.as_deref().unwrap_or("unnamed");
         self.app.metrics().executed(operation, code.unwrap_or("OK"));
         answer
@@ -189,10 +198,19 @@ impl GraphqlApi for HttpState {
 
     async fn version(&self) -> Option<String> {
         let version = self.app.db().content_version().await;
-        version
-            .inspect_err(|error| tracing::warn!(%error, "the version of the contents cannot be read"))
-            .ok()
-            .flatten()
+        let message = "the version of the contents cannot be read";
+        match version {
+            Ok(version) => version,
+            // Each request would have a line, and fails next.
+            Err(error) if error.is_outage() => {
+                tracing::debug!(%error, message);
+                None
+            }
+            Err(error) => {
+                tracing::warn!(%error, message);
+                None
+            }
+        }
     }
 
     fn limits(&self) -> &RequestLimits {
@@ -271,10 +289,25 @@ fn with_layers(routes: Router) -> Router {
         .layer(
             TraceLayer::new_for_http()
                 .make_span_with(span)
-                .on_response(DefaultOnResponse::new().level(tracing::Level::INFO)),
+                .on_response(DefaultOnResponse::new().level(tracing::Level::INFO))
+                .on_failure(response_failed),
         )
         .layer(PropagateRequestIdLayer::new(REQUEST_ID))
         .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
+}
+
+/// Logs a failed response. Responses with the status 503 or 504 have reasons that are logged elsewhere, and there may be
+/// hundreds of them in a second.
+fn response_failed(failure: ServerErrorsFailureClass, latency: Duration, _: &tracing::Span) {
+    let is_known = matches!(
+        failure,
+        ServerErrorsFailureClass::StatusCode(StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT)
+    );
+    if is_known {
+        tracing::debug!(classification = %failure, ?latency, "response failed");
+    } else {
+        tracing::error!(classification = %failure, ?latency, "response failed");
+    }
 }
 
 /// Prevents browsers from guessing a media type other than the declared one.
@@ -320,10 +353,45 @@ fn logged_path(route: &str, path: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{self, Write};
+    use std::sync::Mutex;
+
     use axum::body::Body;
     use tower::ServiceExt as _;
+    use tracing::subscriber::DefaultGuard;
 
     use super::*;
+
+    /// The log of the current thread.
+    #[derive(Clone, Default)]
+    pub(super) struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Log {
+        fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(line)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Log {
+        /// Captures the log until the guard is dropped.
+        pub(super) fn start() -> (Self, DefaultGuard) {
+            let log = Self::default();
+            let writer = log.clone();
+            let subscriber = tracing_subscriber::fmt()
+                .with_ansi(false)
+                .with_writer(move || writer.clone())
+                .finish();
+            (log, tracing::subscriber::set_default(subscriber))
+        }
+
+        pub(super) fn lines(&self) -> String {
+            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        }
+    }
 
     #[test]
     fn a_logged_path_has_ids_and_no_other_text_of_the_caller() {
@@ -336,6 +404,33 @@ mod tests {
         assert_eq!(logged_path(route, "/api/v1/drift/eyJhbGci/accept"), route);
         assert_eq!(logged_path("/web/{*name}", "/web/a/b"), "/web/{*name}");
         assert_eq!(logged_path("/", "/"), "/");
+    }
+
+    #[tokio::test]
+    async fn only_unexpected_failures_are_errors_in_the_log() {
+        let (log, guard) = Log::start();
+        let fail = |status: StatusCode| get(async move || status);
+        let routes = Router::new()
+            .route("/busy", fail(StatusCode::SERVICE_UNAVAILABLE))
+            .route("/slow", fail(StatusCode::GATEWAY_TIMEOUT))
+            .route("/broken", fail(StatusCode::INTERNAL_SERVER_ERROR));
+        for (path, times) in [("/busy", 20), ("/slow", 20), ("/broken", 1)] {
+            for _ in 0..times {
+                let request = Request::get(path).body(Body::empty()).unwrap();
+                with_layers(routes.clone()).oneshot(request).await.unwrap();
+            }
+        }
+        drop(guard);
+        let lines = log.lines();
+        let errors: Vec<_> = lines
+            .lines()
+            .filter(|line| line.contains("ERROR") || line.contains("WARN"))
+            .collect();
+        assert_eq!(errors.len(), 1, "{errors:?}");
+        assert!(
+            errors[0].contains("/broken") && errors[0].contains("500"),
+            "{errors:?}"
+        );
     }
 
     #[tokio::test]

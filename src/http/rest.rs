@@ -63,7 +63,7 @@ impl IntoResponse for RestError {
             ),
             Error::SpecMoved => (StatusCode::CONFLICT, json!({ "error": "spec_moved" })),
             busy @ (Error::Busy(_) | Error::Unavailable(_)) => {
-                tracing::warn!(why = %busy, "a request failed because the database is busy");
+                tracing::debug!(why = %busy, "a request failed because the database is busy");
                 (
                     StatusCode::SERVICE_UNAVAILABLE,
                     json!({ "error": "database_busy" }),

@@ -35,7 +35,7 @@ const SHORT: WaitLimits = WaitLimits {
 const PLACES: (usize, usize) = (11, 5);
 
 /// Creates a server with one drift, behind a proxy. Returns None on SQLite.
-async fn behind_proxy() -> Option<(TestApp, Proxy)> {
+pub(crate) async fn behind_proxy() -> Option<(TestApp, Proxy)> {
     let (database, direct) = TestDb::migrated().await;
     direct.close().await.unwrap();
     if !database.is_postgres() {

@@ -43,6 +43,7 @@ mod explain;
 mod failing_disk;
 mod faults_clock;
 mod faults_connections;
+mod faults_log;
 mod faults_table;
 mod flapping;
 mod flat_queries;

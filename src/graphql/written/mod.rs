@@ -79,7 +79,7 @@ pub(super) async fn drifts(ctx: &Context<'_>, wanted: &Wanted<'_>) -> Result<Opt
         Ok(None) => return Ok(None),
         Err(error) => {
             // The error must have the path of the nested field, which only the resolvers add.
-            tracing::warn!(%error, "cannot read what belongs to a page of drifts: trying it field by field");
+            tracing::debug!(%error, "cannot read what belongs to a page of drifts: trying it field by field");
             return Ok(None);
         }
     };
