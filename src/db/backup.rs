@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, File};
 use std::io;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
@@ -10,6 +11,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sea_orm::sqlx::{self, ConnectOptions as _, Connection as _};
 use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
+use sha2::{Digest as _, Sha256};
 
 use super::Db;
 use crate::error::{Error, Result};
@@ -20,6 +22,8 @@ const COPY: &str = "VACUUM INTO ?";
 const BEFORE: &str = "-before-";
 /// Format of the time in the name of an automatic backup, so that names sort by time.
 const TIME_FORMAT: &str = "%Y%m%dT%H%M%S%3fZ";
+/// Bytes of the digest that tells databases apart in the names of their automatic backups.
+const DIGEST_BYTES: usize = 6;
 /// Length of such a time.
 const TIME_LENGTH: usize = "20261127T101500123Z".len();
 
@@ -85,7 +89,7 @@ pub(super) fn schema_of(migrations: &BTreeSet<String>) -> String {
 
 impl Db {
     /// Writes a copy of an SQLite database to a new file, and checks the copy. Other processes may read and write
-    /// meanwhile. Nobody but the user of this process can read the file.
+    /// meanwhile. Only the user of this process can read the file.
     ///
     /// # Errors
     ///
@@ -153,8 +157,8 @@ impl Db {
             Some(folder) => folder.clone(),
             None => folder_of(file.path()).join("backups"),
         };
-        let stem = stem_of(file.path());
-        let name = automatic_name(&stem, self.time.now(), &schema_of(&applied));
+        let database = name_of(file.path());
+        let name = automatic_name(&database, self.time.now(), &schema_of(&applied));
         let backup = match create_folder(&folder) {
             Ok(()) => self.back_up(&folder.join(name)).await,
             Err(why) => Err(Error::BadUserInput(format!(
@@ -170,7 +174,7 @@ impl Db {
             ))
         })?;
         tracing::info!(path = %backup.path.display(), bytes = backup.bytes, "backed up before the migrations");
-        if let Err(why) = prune(&folder, &stem, policy.keep, &backup.path) {
+        if let Err(why) = prune(&folder, &database, policy.keep, &backup.path) {
             tracing::warn!(folder = %folder.display(), %why, "old backups cannot be deleted");
         }
         Ok(Some(backup))
@@ -239,23 +243,43 @@ fn create_folder(folder: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
-fn stem_of(database: &Path) -> String {
-    database
-        .file_stem()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned()
+/// Returns the name of a database in the names of its automatic backups. Several databases may have files of one name and
+/// share a folder of backups, also from containers in which their paths are equal. So the name has a digest of the path and
+/// of the time at which the file was created. A file that was copied, moved or restored gets another name.
+fn name_of(database: &Path) -> String {
+    let path = database.canonicalize().unwrap_or_else(|_| database.to_owned());
+    // Some file systems do not keep the time.
+    let created = fs::metadata(&path).and_then(|file| file.created()).ok();
+    named(&path, created.map(DateTime::from))
 }
 
-/// Returns the name of an automatic backup. It has the time, the schema, and the release that migrates.
-fn automatic_name(stem: &str, now: DateTime<Utc>, schema: &str) -> String {
+fn named(path: &Path, created: Option<DateTime<Utc>>) -> String {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let created = created
+        .and_then(|time| time.timestamp_nanos_opt())
+        .unwrap_or_default();
+    let digest = Sha256::new_with_prefix(created.to_be_bytes()).chain_update(path.as_os_str().as_bytes());
+    let digest: String = digest
+        .finalize()
+        .iter()
+        .take(DIGEST_BYTES)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    format!("{stem}-{digest}")
+}
+
+/// Returns the name of an automatic backup. It has the name of the database, the time, the schema, and the release that
+/// migrates.
+fn automatic_name(database: &str, now: DateTime<Utc>, schema: &str) -> String {
     let (time, release) = (now.format(TIME_FORMAT), env!("CARGO_PKG_VERSION"));
-    format!("{stem}-{time}-{schema}{BEFORE}{release}.db")
+    format!("{database}-{time}-{schema}{BEFORE}{release}.db")
 }
 
 /// Returns whether this is the name of an automatic backup of this database.
-fn is_automatic(stem: &str, name: &str) -> bool {
-    let rest = name.strip_prefix(stem).and_then(|rest| rest.strip_prefix('-'));
+fn is_automatic(database: &str, name: &str) -> bool {
+    let rest = name
+        .strip_prefix(database)
+        .and_then(|rest| rest.strip_prefix('-'));
     let rest = rest.and_then(|rest| rest.strip_suffix(".db"));
     let Some((time, rest)) = rest.and_then(|rest| rest.split_at_checked(TIME_LENGTH)) else {
         return false;
@@ -270,10 +294,10 @@ fn is_automatic(stem: &str, name: &str) -> bool {
 
 /// Deletes the oldest automatic backups of this database until `keep` are left, but never the one at `newest`: its time
 /// may be earlier than others if the clock was set. Other files stay.
-fn prune(folder: &Path, stem: &str, keep: usize, newest: &Path) -> io::Result<()> {
+fn prune(folder: &Path, database: &str, keep: usize, newest: &Path) -> io::Result<()> {
     let mut names: Vec<String> = fs::read_dir(folder)?
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter(|name| is_automatic(stem, name))
+        .filter(|name| is_automatic(database, name))
         .collect();
     names.sort_by_key(|name| (folder.join(name) == newest, name.clone()));
     let old = names.len().saturating_sub(keep);
@@ -291,12 +315,21 @@ mod tests {
     fn only_automatic_backups_of_the_same_database_are_deleted_and_the_oldest_first() {
         let folder = tempfile::tempdir().unwrap();
         let at = |second: u32| DateTime::from_timestamp(1_800_000_000 + i64::from(second), 0).unwrap();
+        let name_at = |path: &str, created: u32| named(Path::new(path), Some(at(created)));
+        let database = name_at("/data/drift-inbox.db", 1);
+        let of = |database: &str| automatic_name(database, at(0), "m20261127_001020");
         let own: Vec<String> = (0..5)
-            .map(|n| automatic_name("drift-inbox", at(n), "m20261127_001020"))
+            .map(|n| automatic_name(&database, at(n), "m20261127_001020"))
             .collect();
         let others = [
-            automatic_name("drift-inbox-2", at(0), "m20261127_001020"),
-            automatic_name("drift", at(0), "m20261127_001020"),
+            of(&name_at("/data/drift-inbox-2.db", 1)),
+            of(&name_at("/data/drift.db", 1)),
+            of(&name_at("/data/drift-inbox.sqlite", 1)),
+            of(&name_at("/other/drift-inbox.db", 1)),
+            of(&name_at("/data/drift-inbox.db", 2)),
+            of(&named(Path::new("/data/drift-inbox.db"), None)),
+            of("drift-inbox"),
+            format!("{database}-before-holidays.db"),
             "drift-inbox.db".to_owned(),
             "drift-inbox-before-holidays.db".to_owned(),
             "drift-inbox-\u{fc}\u{fc}\u{fc}\u{fc}\u{fc}\u{fc}\u{fc}\u{fc}\u{fc}\u{fc}.db".to_owned(),
@@ -304,7 +337,7 @@ mod tests {
         for name in own.iter().chain(&others) {
             File::create(folder.path().join(name)).unwrap();
         }
-        prune(folder.path(), "drift-inbox", 2, Path::new("none")).unwrap();
+        prune(folder.path(), &database, 2, Path::new("none")).unwrap();
         for name in own[3..].iter().chain(&others) {
             assert!(folder.path().join(name).exists(), "{name}");
         }

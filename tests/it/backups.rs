@@ -11,24 +11,31 @@ use serde_json::json;
 use crate::support::TestApp;
 use crate::support::cloud::droplet;
 use crate::support::db::TestDb;
-use crate::support::disk::{ENOSPC, faulty_disk};
+use crate::support::disk::{ENOSPC, faulty_disk, kill_at_change};
 use crate::support::process::{Ended, Program};
 
 const SECRET: &str = "the secret of a test that runs servers";
 const NEWER: &str = "m20991231_000001_of_a_newer_release";
 
+/// Returns the inventory with one droplet.
+fn inventory(id: &str, name: &str) -> String {
+    let droplet = json!({ "kind": "droplet", "providerId": id, "name": name, "sizeSlug": "small" });
+    json!({ "provider": "any", "resources": [droplet] }).to_string()
+}
+
 /// Returns the program with an SQLite database in its folder, into which one droplet was synced.
 fn synced() -> Program {
-    let inventory = json!({ "provider": "any", "resources": [
-        { "kind": "droplet", "providerId": "1", "name": "web-1", "sizeSlug": "small" },
-    ] });
+    synced_with("1", "web-1")
+}
+
+fn synced_with(id: &str, name: &str) -> Program {
     let program = Program::new()
         .with("DATABASE_URL", "sqlite://drift.sqlite?mode=rwc")
         .with("DRIFT_JWT_SECRET", SECRET)
         .with("DRIFT_LISTEN", "127.0.0.1:0")
         .with("DRIFT_SYNC_CRON", "off")
         .with("DRIFT_DETECT_CRON", "off")
-        .with_file("inventory.json", inventory.to_string());
+        .with_file("inventory.json", inventory(id, name));
     fine(&program.run(&["sync", "--inventory-file", "inventory.json"]));
     program
 }
@@ -148,7 +155,7 @@ async fn a_backup_is_made_before_migrations_and_the_newest_are_kept() {
     for backup in &kept {
         let name = backup.file_name().unwrap().to_str().unwrap();
         assert!(
-            name.starts_with("drift-2") && name.contains("-m2026") && name.contains("-before-"),
+            name.starts_with("drift-") && name.contains("-m2026") && name.contains("-before-"),
             "{name}"
         );
         assert_eq!(mode(backup), 0o600);
@@ -160,6 +167,35 @@ async fn a_backup_is_made_before_migrations_and_the_newest_are_kept() {
     outdate(&file).await;
     fine(&program.run(&["migrate", "--backup-folder", "elsewhere/deep"]));
     assert_eq!(files(&program.folder().join("elsewhere/deep")).len(), 1);
+}
+
+#[tokio::test]
+async fn databases_with_files_of_one_name_keep_their_backups_in_one_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let shared = || {
+        synced()
+            .with("DRIFT_BACKUP_FOLDER", folder.path().display().to_string())
+            .with("DRIFT_KEEP_BACKUPS", "1")
+    };
+    let (one, other) = (shared(), shared());
+    let migrate = async |program: &Program| {
+        outdate(&program.folder().join("drift.sqlite")).await;
+        fine(&program.run(&["migrate"]));
+        files(folder.path())
+    };
+    let first = migrate(&one).await;
+    migrate(&other).await;
+    let kept = migrate(&other).await;
+    assert_eq!(kept.len(), 2, "{kept:?}");
+    assert!(kept.contains(&first[0]), "{kept:?} without {first:?}");
+    let kept = migrate(&one).await;
+    assert_eq!(kept.len(), 2, "{kept:?}");
+    assert!(!kept.contains(&first[0]), "{kept:?}");
+    // Another file at the same path, like that of another container.
+    let file = one.folder().join("drift.sqlite");
+    fs::copy(&file, file.with_extension("copy")).unwrap();
+    fs::rename(file.with_extension("copy"), &file).unwrap();
+    assert_eq!(migrate(&one).await.len(), 3);
 }
 
 #[tokio::test]
@@ -201,24 +237,28 @@ async fn without_a_backup_no_migration_runs_and_the_sentence_says_what_to_do() {
     assert_eq!(resources(&file).await, ["web-1"]);
 }
 
+/// Starts a server, syncs a second droplet, does something, and kills the server. The newest commits are in the log only.
+fn killed_after_a_sync(program: Program, meanwhile: impl FnOnce(&Program)) -> Program {
+    let program = program.with_file("second.json", inventory("2", "web-2"));
+    let mut running = program.start(&["serve"]);
+    running.address();
+    fine(&program.run(&["sync", "--inventory-file", "second.json"]));
+    meanwhile(&program);
+    running.signal("KILL");
+    running.end();
+    let log = fs::metadata(program.folder().join("drift.sqlite-wal"));
+    assert!(log.unwrap().len() > 0, "the log is left");
+    program
+}
+
 #[tokio::test]
 async fn a_restore_waits_for_no_server_and_keeps_what_it_replaces() {
     let program = synced();
     let file = program.folder().join("drift.sqlite");
     fine(&program.run(&["backup", "first.db"]));
-    let second = json!({ "provider": "any", "resources": [
-        { "kind": "droplet", "providerId": "2", "name": "web-2", "sizeSlug": "small" },
-    ] });
-    let program = program.with_file("second.json", second.to_string());
-    let mut running = program.start(&["serve"]);
-    running.address();
-    fine(&program.run(&["sync", "--inventory-file", "second.json"]));
-    refused(&program.run(&["restore", "first.db"]), "stop it first");
-    // After a kill, the newest commits are in the log only.
-    running.signal("KILL");
-    running.end();
-    let log = program.folder().join("drift.sqlite-wal");
-    assert!(fs::metadata(&log).unwrap().len() > 0, "the log is left");
+    let program = killed_after_a_sync(program, |program| {
+        refused(&program.run(&["restore", "first.db"]), "stop it first");
+    });
     let ended = program.run(&["restore", "first.db"]);
     fine(&ended);
     assert_eq!(resources(&file).await, ["web-1"]);
@@ -242,6 +282,79 @@ async fn a_restore_waits_for_no_server_and_keeps_what_it_replaces() {
             .iter()
             .any(|path| path.to_string_lossy().contains("drift-inbox-restore"))
     );
+}
+
+/// Returns the contents of the files in a folder.
+fn contents(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let files = files(folder).into_iter();
+    files
+        .map(|path| (path.clone(), fs::read(path).unwrap()))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_restore_that_is_killed_leaves_the_old_database_or_the_restored_one() {
+    let other = synced_with("9", "web-9");
+    fine(&other.run(&["backup", "other.db"]));
+    let backup = fs::read(other.folder().join("other.db")).unwrap();
+    let program = killed_after_a_sync(synced(), |_| {}).with_file("other.db", backup);
+    let (folder, file) = (program.folder().to_owned(), program.folder().join("drift.sqlite"));
+    let before = contents(&folder);
+    let program = program
+        .with("LD_PRELOAD", kill_at_change().display().to_string())
+        .with("KILL_FILES", "drift.sqlite");
+    let mut left = [0, 0];
+    for change in 1.. {
+        let ended = program.run_with(("KILL_AT", &change.to_string()), &["restore", "other.db"]);
+        let is_killed = ended.code.is_none();
+        // The next start.
+        let mut found = resources(&file).await;
+        found.sort();
+        match found.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            ["web-1", "web-2"] if is_killed => left[0] += 1,
+            ["web-9"] => left[1] += 1,
+            _ => panic!("change {change}: {found:?}\n{}", ended.output()),
+        }
+        if !is_killed {
+            fine(&ended);
+            break;
+        }
+        for path in files(&folder) {
+            match path.is_dir() {
+                true => fs::remove_dir_all(path).unwrap(),
+                false => fs::remove_file(path).unwrap(),
+            }
+        }
+        before
+            .iter()
+            .for_each(|(path, bytes)| fs::write(path, bytes).unwrap());
+    }
+    // Among the changes are the pages of the log, the other name of the file, and the new file in its place.
+    assert!(left[0] > 3 && left[1] > 0, "{left:?}");
+}
+
+#[tokio::test]
+async fn a_damaged_database_is_kept_with_its_log() {
+    let program = synced();
+    fine(&program.run(&["backup", "good.db"]));
+    let program = killed_after_a_sync(program, |_| {});
+    let at = |name: &str| program.folder().join(name);
+    let log = fs::read(at("drift.sqlite-wal")).unwrap();
+    for damage in ["", "damaged, and long enough to be a database"] {
+        fs::write(at("drift.sqlite"), damage.repeat(100)).unwrap();
+        fs::write(at("drift.sqlite-wal"), &log).unwrap();
+        fine(&program.run(&["restore", "good.db"]));
+        assert_eq!(resources(&at("drift.sqlite")).await, ["web-1"]);
+        let kept = files(program.folder());
+        let kept: Vec<&PathBuf> = kept
+            .iter()
+            .filter(|path| path.to_string_lossy().contains("replaced-"))
+            .collect();
+        assert_eq!(kept.len(), 2, "{kept:?}");
+        assert_eq!(fs::read(kept[0]).unwrap(), damage.repeat(100).as_bytes());
+        assert!(fs::read(kept[1]).unwrap() == log, "the log has changed");
+        kept.iter().for_each(|path| fs::remove_file(path).unwrap());
+    }
 }
 
 #[tokio::test]

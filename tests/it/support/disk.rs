@@ -196,21 +196,29 @@ fn url(folder: &Path) -> String {
 /// Compiles the library that makes the disk fail, once per process, and returns its path.
 pub(crate) fn faulty_disk() -> &'static Path {
     static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
-    LIBRARY.get_or_init(|| {
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/support/faulty_disk.c");
-        let library =
-            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("faulty_disk.{}.so", std::process::id()));
-        let compiled = Command::new("cc")
-            .args(["-shared", "-fPIC", "-O1", "-o"])
-            .arg(&library)
-            .arg(&source)
-            .output()
-            .expect("no C compiler");
-        assert!(
-            compiled.status.success(),
-            "{}",
-            String::from_utf8_lossy(&compiled.stderr)
-        );
-        library
-    })
+    LIBRARY.get_or_init(|| compiled("faulty_disk"))
+}
+
+/// Compiles the library that kills a program when it changes a file, once per process, and returns its path.
+pub(crate) fn kill_at_change() -> &'static Path {
+    static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
+    LIBRARY.get_or_init(|| compiled("kill_at_change"))
+}
+
+/// Compiles a library to preload.
+fn compiled(name: &str) -> PathBuf {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/it/support/{name}.c"));
+    let library = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.{}.so", std::process::id()));
+    let compiled = Command::new("cc")
+        .args(["-shared", "-fPIC", "-O1", "-o"])
+        .arg(&library)
+        .arg(&source)
+        .output()
+        .expect("no C compiler");
+    assert!(
+        compiled.status.success(),
+        "{}",
+        String::from_utf8_lossy(&compiled.stderr)
+    );
+    library
 }

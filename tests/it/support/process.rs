@@ -48,28 +48,32 @@ impl Program {
         self.start(arguments).end()
     }
 
+    /// Runs a command with one more environment variable, and waits for its end.
+    pub(crate) fn run_with(&self, (name, value): (&str, &str), arguments: &[&str]) -> Ended {
+        let mut command = self.command(arguments);
+        let child = command.env(name, value).stdout(Stdio::piped()).spawn().unwrap();
+        Running::of(child).end()
+    }
+
     pub(crate) fn start(&self, arguments: &[&str]) -> Running {
         self.start_into(Stdio::piped(), arguments)
     }
 
     /// Starts a command with its standard output redirected to `out`.
     pub(crate) fn start_into(&self, out: impl Into<Stdio>, arguments: &[&str]) -> Running {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_drift-inbox"))
+        Running::of(self.command(arguments).stdout(out).spawn().unwrap())
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_drift-inbox"));
+        command
             .args(arguments)
             .current_dir(self.folder())
             .env_clear()
             .envs(self.settings.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
-            .stdout(out)
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let (out, err) = (child.stdout.take(), child.stderr.take().unwrap());
-        Running {
-            out: out.map_or_else(|| CollectedOutput::of(std::io::empty()), CollectedOutput::of),
-            err: CollectedOutput::of(err),
-            child,
-        }
+            .stderr(Stdio::piped());
+        command
     }
 }
 
@@ -97,6 +101,15 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    fn of(mut child: Child) -> Self {
+        let (out, err) = (child.stdout.take(), child.stderr.take().unwrap());
+        Self {
+            out: out.map_or_else(|| CollectedOutput::of(std::io::empty()), CollectedOutput::of),
+            err: CollectedOutput::of(err),
+            child,
+        }
+    }
+
     /// Waits for a line of the output that begins with `start`, and returns the rest of this line.
     pub(crate) fn wait_for_line(&mut self, start: &str) -> String {
         let began = Instant::now();
