@@ -142,6 +142,11 @@ pub(crate) enum Occasion<'f> {
     Decision(Decided<'f>),
 }
 
+impl Occasion<'static> {
+    /// An ignore rule has begun or ended, which decides about no field.
+    pub(crate) const RULES: Self = Self::Decision(Decided::Fields(&[]));
+}
+
 /// The fields that a decision is about.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Decided<'f> {
@@ -201,16 +206,13 @@ pub(crate) fn plan_on(pair: &Pair, occasion: Occasion<'_>, now: DateTime<Utc>) -
     plan
 }
 
-/// Returns how many sweeps in a row have seen a difference that a rule makes wait, this one included. None if that is
-/// enough, or if a drift of the field is open: it does not close in order to wait.
+/// Returns how many sweeps in a row have seen a difference that a rule makes wait, with this one if it is a sweep. None if
+/// that is enough, or if a drift of the field is open: it does not close in order to wait.
 fn waits(pair: &Pair, occasion: Occasion<'_>, field: &str, open_after: i32) -> Option<i32> {
     let stored = pair.ignored.iter().find(|row| row.field == field);
     let before = stored.and_then(|row| row.sweeps).unwrap_or_default();
     let is_open = pair.open.iter().any(|drift| drift.field == field);
-    if !occasion.is_sweep() {
-        return (!is_open).then_some(before);
-    }
-    let sweeps = before.saturating_add(1);
+    let sweeps = before.saturating_add(i32::from(occasion.is_sweep()));
     (!is_open && sweeps < open_after).then_some(sweeps)
 }
 
@@ -249,7 +251,8 @@ fn ignored(pair: &Pair, occasion: Occasion<'_>, compared: &mut Compared) -> Vec<
     ignored
 }
 
-/// Returns the changes that bring the records of ignored differences up to date. Only a sweep records what waits.
+/// Returns the changes that bring the records of ignored differences up to date. Only a sweep counts what waits, and only a
+/// sweep records that a difference waits which was not recorded before.
 fn changes_of_ignored(
     ignored: Vec<Ignored>,
     stored: &[ignored_differences::Model],
@@ -269,14 +272,14 @@ fn changes_of_ignored(
         .into_iter()
         .filter_map(|now| {
             let row = stored.remove(now.finding.field.as_str());
-            if now.sweeps.is_some() && !occasion.is_sweep() {
+            if now.sweeps.is_some() && row.is_none() && !occasion.is_sweep() {
                 return None;
             }
             if is_new(&now, row) {
                 return Some(Change::Ignore(now));
             }
             Some(Change::Count {
-                sweeps: now.sweeps?,
+                sweeps: now.sweeps.filter(|_| occasion.is_sweep())?,
                 field: now.finding.field,
             })
         })

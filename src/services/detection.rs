@@ -31,6 +31,7 @@ pub use self::gather::{Gathered, gather};
 pub(crate) use self::marks::{add_in_txn as mark_in_txn, count_in_force, has_marked_changes};
 pub(super) use self::one::compare_locked_in_txn;
 use self::parts::{Part, Parts};
+use self::plan::plan_on;
 pub use self::plan::{Planned, plan};
 use self::read::Size;
 pub use self::scope::Scope;
@@ -38,6 +39,7 @@ use self::task::Task;
 use self::write::Written;
 use crate::clock::Clock;
 use crate::db::Db;
+use crate::domain::detection::Occasion;
 use crate::error::{Error, Result};
 use crate::services::{drift_rows, ignore_rules, snoozes};
 
@@ -77,11 +79,32 @@ pub async fn detect_all(
     Ok(sweep.counts)
 }
 
+/// Compares the specs of resources, because an ignore rule has begun or ended. It does not count as a sweep for the
+/// differences that wait until several sweeps have seen them.
+///
+/// # Errors
+///
+/// The database is unavailable.
+pub(super) async fn compare_with_new_rules(
+    db: &Db,
+    clock: &Clock,
+    resources: Vec<Uuid>,
+) -> Result<SweepCounts> {
+    ignore_rules::end_expired(db, clock.now()).await?;
+    snoozes::end_due(db, clock.now()).await?;
+    let mut progress = |_: &SweepCounts| {};
+    let mut sweep = Sweep::over(db, clock, &mut progress);
+    sweep.occasion = Occasion::RULES;
+    sweep.compare_scope(&Scope::Resources(resources), false).await?;
+    Ok(sweep.counts)
+}
+
 /// A sweep in progress.
 struct Sweep<'a> {
     db: &'a Db,
     clock: &'a Clock,
     progress: &'a mut (dyn FnMut(&SweepCounts) + Send),
+    occasion: Occasion<'static>,
     counts: SweepCounts,
     /// Specs whose resource has an id that does not decode.
     nameless: u64,
@@ -101,6 +124,7 @@ impl<'a> Sweep<'a> {
             db,
             clock,
             progress,
+            occasion: Occasion::Sweep,
             counts: SweepCounts::default(),
             nameless: 0,
             left: BTreeSet::new(),
@@ -195,7 +219,7 @@ impl<'a> Sweep<'a> {
             let mut gathered = compared.done().await?;
             size = gathered.next;
             self.nameless += gathered.nameless;
-            self.planned += plan(&gathered, self.clock.now());
+            self.planned += plan_on(&gathered, self.occasion, self.clock.now());
             if let Some(rest) = gathered.rest.take() {
                 parts.put_back(rest, size);
             }
@@ -221,7 +245,13 @@ impl<'a> Sweep<'a> {
     async fn begin_writing(&mut self, marks_left: bool) -> Result<()> {
         self.finish_writing().await?;
         let planned = std::mem::take(&mut self.planned);
-        let writing = write::write(self.db.clone(), self.clock.clone(), planned, marks_left);
+        let writing = write::write(
+            self.db.clone(),
+            self.clock.clone(),
+            planned,
+            self.occasion,
+            marks_left,
+        );
         self.writing = Some(Task::spawn(writing));
         Ok(())
     }

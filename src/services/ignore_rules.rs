@@ -17,7 +17,7 @@ use uuid::Uuid;
 pub use self::apply::{AppliedFile, FileAction, apply_file};
 pub use self::backtest::{Backtest, backtest};
 pub use self::replace::{Replaced, replace};
-use super::detection::{Scope, detect_all, mark_in_txn};
+use super::detection::{SweepCounts, compare_with_new_rules, mark_in_txn};
 use super::drift_rows::is_open;
 use super::events::SYSTEM;
 use super::locks::{Lock, locked};
@@ -180,7 +180,7 @@ pub(super) async fn raise_revision_in_txn(txn: &DatabaseTransaction) -> Result<(
     Ok(())
 }
 
-/// Begins a rule as a decision of `actor`, and sweeps the resources whose open drifts it may cover.
+/// Begins a rule as a decision of `actor`, and compares the resources whose open drifts it may cover.
 ///
 /// # Errors
 ///
@@ -191,7 +191,7 @@ pub async fn create(db: &Db, clock: &Clock, actor: &str, new: &NewRule) -> Resul
     let (rule, affected) = db
         .write_txn(|txn| async move { create_in_txn(&txn, actor, new, now).await })
         .await?;
-    let counts = sweep(db, clock, affected).await;
+    let counts = compare(db, clock, affected).await;
     Ok(Changed {
         rule,
         drifts: counts.map(|counts| counts.staled),
@@ -252,7 +252,7 @@ pub(super) async fn create_in_txn(
     Ok((row, affected))
 }
 
-/// Ends the rules that a bulk made, as a decision of `actor`, and sweeps the resources whose differences they covered.
+/// Ends the rules that a bulk made, as a decision of `actor`, and compares the resources whose differences they covered.
 ///
 /// # Errors
 ///
@@ -281,11 +281,11 @@ pub(super) async fn end_of_bulk(
             Ok(affected)
         })
         .await?;
-    sweep(db, clock, affected).await;
+    compare(db, clock, affected).await;
     Ok(())
 }
 
-/// Ends a rule as a decision of `actor`, and sweeps the resources whose differences it covered. A rule that has ended
+/// Ends a rule as a decision of `actor`, and compares the resources whose differences it covered. A rule that has ended
 /// stays as it is.
 ///
 /// # Errors
@@ -297,7 +297,7 @@ pub async fn end(db: &Db, clock: &Clock, actor: &str, id: Uuid, reason: Option<&
     let (rule, affected) = db
         .write_txn(|txn| async move { end_in_txn(&txn, actor, id, reason, now).await })
         .await?;
-    let counts = sweep(db, clock, affected).await;
+    let counts = compare(db, clock, affected).await;
     Ok(Changed {
         rule,
         drifts: counts.map(|counts| counts.opened),
@@ -352,16 +352,12 @@ pub(super) async fn end_expired(db: &Db, now: DateTime<Utc>) -> Result<()> {
     Ok(())
 }
 
-/// Sweeps resources. If that fails, the next sweep does it, because they are marked.
-pub(super) async fn sweep(
-    db: &Db,
-    clock: &Clock,
-    resources: Vec<Uuid>,
-) -> Option<super::detection::SweepCounts> {
+/// Compares resources with the changed rules. If that fails, the next sweep does it, because they are marked.
+pub(super) async fn compare(db: &Db, clock: &Clock, resources: Vec<Uuid>) -> Option<SweepCounts> {
     if resources.is_empty() {
-        return Some(super::detection::SweepCounts::default());
+        return Some(SweepCounts::default());
     }
-    match detect_all(db, clock, &Scope::Resources(resources), |_| {}).await {
+    match compare_with_new_rules(db, clock, resources).await {
         Ok(counts) => Some(counts),
         Err(error) => {
             tracing::warn!(%error, "an ignore rule has changed: its drifts change with the next sweep");

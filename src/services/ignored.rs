@@ -194,6 +194,23 @@ pub(super) async fn count_waiting<C: ConnectionTrait>(
     Ok(counted.collect())
 }
 
+/// Deletes what is recorded of resources whose specs are retired: nothing of them is compared.
+///
+/// # Errors
+///
+/// The database is unavailable.
+pub(super) async fn delete_of_in_txn(
+    txn: &DatabaseTransaction,
+    resources: impl IntoIterator<Item = Uuid>,
+) -> Result<()> {
+    let of_resources = among(txn.get_database_backend(), resources);
+    ignored::Entity::delete_many()
+        .filter(of_resources)
+        .exec(txn)
+        .await?;
+    Ok(())
+}
+
 async fn delete_in_txn(txn: &DatabaseTransaction, deleted: &[(Uuid, &str)]) -> Result<()> {
     if deleted.is_empty() {
         return Ok(());

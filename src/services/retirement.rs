@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::drift_rows;
 use super::events::{self, NewEvent};
+use super::ignored;
 use super::locks::{self, Lock};
 use super::spec_history::give_reason_in_txn;
 use super::stored_specs::{StoredSpec, stored_specs_in_txn, version_in_force};
@@ -123,7 +124,7 @@ pub(super) async fn retire_one_in_txn(
     Ok(retired.spec_version)
 }
 
-/// Retires locked specs. `state` is the Terraform state that the resources left, if an import retires them. The events
+/// Retires locked specs. Their differences are no longer ignored, and no longer wait. `state` is the Terraform state that the resources left, if an import retires them. The events
 /// name it as the source, because such a retirement is not a person's decision.
 pub(super) async fn retire_for_in_txn(
     txn: &DatabaseTransaction,
@@ -148,6 +149,7 @@ pub(super) async fn retire_for_in_txn(
         .filter(provisioned::Column::ResourceId.is_in(specs.iter().map(|spec| spec.resource_id)))
         .exec(txn)
         .await?;
+    ignored::delete_of_in_txn(txn, specs.iter().map(|spec| spec.resource_id)).await?;
     let happened = specs.iter().map(|spec| {
         let version = spec.spec_version + 1;
         NewEvent {

@@ -193,13 +193,7 @@ async fn a_rule_that_only_delays_closes_nothing_and_its_end_opens_what_waits() {
         .await;
     assert_eq!(explained["explain"]["verdict"], "WAITING");
     assert!(t.inbox().await.is_empty());
-    let ended = t
-        .data(
-            "mutation($id: ID!) { endIgnoreRule(input: { ruleId: $id }) { opened } }",
-            json!({ "id": rule }),
-        )
-        .await;
-    assert_eq!(ended["endIgnoreRule"]["opened"], 1);
+    assert_eq!(end_rule(&t, &rule).await, 1);
     assert_eq!(t.inbox().await.len(), 1);
 }
 
@@ -297,6 +291,101 @@ async fn no_field_waits_after_the_undo_of_a_retirement() {
     let undo = "mutation($id: ID!) { undoAccept(input: { driftId: $id }) { openDrift { field } } }";
     t.data(undo, json!({ "id": missing.id })).await;
     t.open_drift("web-1", "size_slug").await;
+}
+
+async fn end_rule(t: &TestApp, rule: &str) -> Value {
+    let end = "mutation($id: ID!) { endIgnoreRule(input: { ruleId: $id }) { opened } }";
+    t.data(end, json!({ "id": rule })).await["endIgnoreRule"]["opened"].clone()
+}
+
+/// Makes differences of sizes wait by a changed rule. Returns its id, and how many drifts it opened.
+async fn wait_instead(t: &TestApp, rule: &str, sweeps: i32) -> (String, Value) {
+    let replace =
+        "mutation($id: ID!, $n: Int) { replaceIgnoreRule(input: { ruleId: $id, rule: {
+        reason: \"settles by itself\", definition: { field: \"size_slug\", openAfterSweeps: $n } } }) { opened rule { id } } }";
+    let made = t.data(replace, json!({ "id": rule, "n": sweeps })).await;
+    let made = &made["replaceIgnoreRule"];
+    (
+        made["rule"]["id"].as_str().unwrap().to_owned(),
+        made["opened"].clone(),
+    )
+}
+
+async fn ignore(t: &TestApp, field: &str) -> String {
+    let create = "mutation($f: String!) { createIgnoreRule(input: { reason: \"expected\",
+        definition: { field: $f } }) { rule { id } } }";
+    let made = t.data(create, json!({ "f": field })).await;
+    made["createIgnoreRule"]["rule"]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned()
+}
+
+#[tokio::test]
+async fn a_change_of_a_rule_is_no_sweep() {
+    let t = TestApp::new().await;
+    t.cloud_has([big().region("ams3")]).await;
+    t.record_spec("web-1", json!({ "region": "nyc3" })).await;
+    t.sweep().await;
+    let rule = wait(&t, 3).await;
+    t.record_spec("web-1", json!({ "region": "nyc3", "size_slug": "s-1vcpu-1gb" }))
+        .await;
+    t.sweep().await;
+    let once = (vec![json!(1)], 1);
+    assert_eq!(waiting(&t).await, once);
+    // A rule about another field of the resource closes its drift, and opens it again.
+    for _ in 0..3 {
+        let region = ignore(&t, "region").await;
+        assert_eq!((t.inbox().await.len(), waiting(&t).await), (0, once.clone()));
+        assert_eq!(end_rule(&t, &region).await, 1);
+        assert_eq!((t.inbox().await.len(), waiting(&t).await), (1, once.clone()));
+    }
+    // The count goes on under the rule that replaces it.
+    let (rule, opened) = wait_instead(&t, &rule, 4).await;
+    assert_eq!((opened, waiting(&t).await), (json!(0), once));
+    assert_eq!(t.sweep().await.opened, 0);
+    assert_eq!(waiting(&t).await, (vec![json!(2)], 1));
+    let (rule, opened) = wait_instead(&t, &rule, 3).await;
+    assert_eq!((opened, waiting(&t).await), (json!(0), (vec![json!(2)], 1)));
+    // As many as the changed rule asks for have seen it.
+    let (_, opened) = wait_instead(&t, &rule, 2).await;
+    assert_eq!((opened, waiting(&t).await), (json!(1), (vec![], 0)));
+    assert_eq!(t.inbox().await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_difference_that_was_ignored_waits_from_the_end_of_its_rule() {
+    let t = a_server().await;
+    let rule = ignore(&t, "size_slug").await;
+    t.cloud_has([big()]).await;
+    t.sweep().await;
+    wait(&t, 2).await;
+    t.sweep().await;
+    assert_eq!(waiting(&t).await, (vec![], 0));
+    assert_eq!(end_rule(&t, &rule).await, 0);
+    for sweeps in 0..2 {
+        assert_eq!(waiting(&t).await, (vec![json!(sweeps)], 1));
+        assert_eq!(t.sweep().await.opened, u64::from(sweeps == 1));
+    }
+}
+
+#[tokio::test]
+async fn the_differences_of_a_retired_spec_do_not_wait() {
+    let t = a_server().await;
+    wait(&t, 3).await;
+    t.cloud_has([big()]).await;
+    t.sweep().await;
+    assert_eq!(waiting(&t).await, (vec![json!(1)], 1));
+    let retire =
+        "mutation($id: ID!) { retireSpec(input: {resourceId: $id, expectedSpecVersion: 1}) { specVersion } }";
+    t.data(retire, json!({ "id": t.resource("web-1").await.id }))
+        .await;
+    assert_eq!(waiting(&t).await, (vec![], 0));
+    // Another spec begins anew.
+    t.record_spec("web-1", json!({ "size_slug": "s-1vcpu-1gb" }))
+        .await;
+    t.sweep().await;
+    assert_eq!(waiting(&t).await, (vec![json!(1)], 1));
 }
 
 #[tokio::test]

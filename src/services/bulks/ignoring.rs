@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::services::ignore_rules::{self, NewRule, Origin};
 use crate::services::locks::{self, Lock, locked};
 
-/// Makes the rules of a bulk in one transaction, and sweeps the resources. A drift that has moved since the preview is left
+/// Makes the rules of a bulk in one transaction, and compares the resources. A drift that has moved since the preview is left
 /// out of the rules.
 ///
 /// # Errors
@@ -29,7 +29,7 @@ pub(super) async fn execute(db: &Db, clock: &Clock, bulk: &bulks::Model, terms: 
     let affected = db
         .write_txn(|txn| async move { execute_in_txn(&txn, bulk, terms, now).await })
         .await?;
-    ignore_rules::sweep(db, clock, affected).await;
+    ignore_rules::compare(db, clock, affected).await;
     Ok(())
 }
 
@@ -40,7 +40,7 @@ async fn execute_in_txn(
     terms: &RuleTerms,
     now: DateTime<Utc>,
 ) -> Result<Vec<Uuid>> {
-    // Who has the lock of the bulk is alone with it.
+    // No other transaction works on the bulk while this one has its lock.
     decodable(locked(bulks::Entity::find_by_id(bulk.id), Lock::Update), txn).await?;
     // In the order of locks, the revision of the rules comes before the drifts.
     ignore_rules::raise_revision_in_txn(txn).await?;

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::read::Seen;
 use super::{Gathered, SweepCounts};
-use crate::domain::detection::{self, Plan};
+use crate::domain::detection::{self, Occasion, Plan};
 use entity::cloud_drift::{self, CloseReason};
 
 /// Number of planned changes above which they are written.
@@ -46,8 +46,13 @@ impl Changing {
     }
 }
 
-/// Decides what to change for each pair of a batch.
+/// Decides what a sweep changes for each pair of a batch.
 pub fn plan(gathered: &Gathered, now: DateTime<Utc>) -> Planned {
+    plan_on(gathered, Occasion::Sweep, now)
+}
+
+/// Decides what to change for each pair of a batch on this occasion.
+pub(super) fn plan_on(gathered: &Gathered, occasion: Occasion<'_>, now: DateTime<Utc>) -> Planned {
     let mut planned = Planned {
         changing: Vec::new(),
         done: SweepCounts {
@@ -70,7 +75,8 @@ pub fn plan(gathered: &Gathered, now: DateTime<Utc>) -> Planned {
         });
     }
     for (seen, pair) in &gathered.pairs {
-        planned.add(pair.resource.id, detection::plan(pair, now), |plan| Changing {
+        let plan = detection::plan_on(pair, occasion, now);
+        planned.add(pair.resource.id, plan, |plan| Changing {
             resource_id: pair.resource.id,
             seen: Some(*seen),
             open: versions(&pair.open),

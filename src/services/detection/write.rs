@@ -5,10 +5,12 @@ use std::collections::BTreeSet;
 use uuid::Uuid;
 
 use super::parts::Parts;
+use super::plan::plan_on;
 use super::read::Size;
-use super::{Planned, Scope, SweepCounts, apply, gather, marks, plan};
+use super::{Planned, Scope, SweepCounts, apply, gather, marks};
 use crate::clock::Clock;
 use crate::db::Db;
+use crate::domain::detection::Occasion;
 use crate::error::Result;
 
 /// Maximum number of times that a pair is planned if other writers keep changing it.
@@ -31,7 +33,13 @@ pub(super) struct Written {
 /// # Errors
 ///
 /// The database is unavailable.
-pub(super) async fn write(db: Db, clock: Clock, mut planned: Planned, marks_left: bool) -> Result<Written> {
+pub(super) async fn write(
+    db: Db,
+    clock: Clock,
+    mut planned: Planned,
+    occasion: Occasion<'static>,
+    marks_left: bool,
+) -> Result<Written> {
     let mut written = Written::default();
     for round in 1.. {
         written.left.extend(&planned.left);
@@ -50,7 +58,7 @@ pub(super) async fn write(db: Db, clock: Clock, mut planned: Planned, marks_left
         while let Some(part) = parts.next(&db, Size::default()).await? {
             let again = gather::compare(&db, &part, Size::default()).await?;
             written.nameless += again.nameless;
-            planned += plan(&again, clock.now());
+            planned += plan_on(&again, occasion, clock.now());
             if let Some(rest) = again.rest {
                 parts.put_back(rest, again.next);
             }

@@ -7,7 +7,7 @@ use entity::ignore_rules as rules;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use uuid::Uuid;
 
-use super::{NewRule, Origin, create_in_txn, end_in_txn, sweep};
+use super::{NewRule, Origin, compare, create_in_txn, end_in_txn};
 use crate::clock::Clock;
 use crate::db::{DatabaseTransaction, Db, decodable};
 use crate::domain::ignore_rules::FileRule;
@@ -77,7 +77,7 @@ pub async fn apply_file(
     let (done, affected) = db
         .write_txn(|txn| async move { apply_in_txn(&txn, actor, wanted, now).await })
         .await?;
-    let counts = sweep(db, clock, affected).await;
+    let counts = compare(db, clock, affected).await;
     Ok(AppliedFile {
         rules: done.into_iter().chain(expired).collect(),
         drifts: counts.map(|counts| (counts.staled, counts.opened)),

@@ -5,7 +5,7 @@ use entity::ignore_rules as rules;
 use sea_orm::EntityTrait;
 use uuid::Uuid;
 
-use super::{NewRule, create_in_txn, end_in_txn, sweep};
+use super::{NewRule, compare, create_in_txn, end_in_txn};
 use crate::clock::Clock;
 use crate::db::{DatabaseTransaction, Db, decodable};
 use crate::error::{Conflict, Error, Result};
@@ -36,7 +36,7 @@ pub async fn replace(db: &Db, clock: &Clock, actor: &str, id: Uuid, new: &NewRul
     let (rule, affected) = db
         .write_txn(|txn| async move { replace_in_txn(&txn, actor, id, new, now).await })
         .await?;
-    let counts = sweep(db, clock, affected).await;
+    let counts = compare(db, clock, affected).await;
     Ok(Replaced {
         rule,
         drifts: counts.map(|counts| (counts.staled, counts.opened)),

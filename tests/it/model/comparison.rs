@@ -25,6 +25,8 @@ pub(super) enum Occasion {
     Sweep,
     /// The accepts of these drifts were undone.
     Undo(usize),
+    /// A rule has begun or ended.
+    Rules,
 }
 
 impl Model {
@@ -178,7 +180,7 @@ impl Model {
         // A decision of a user about the field does not end a snooze until the live value changes.
         let follows = match occasion {
             Occasion::Undo(undone) => self.drifts[*undone].field == field && is_same_live,
-            Occasion::Sweep => false,
+            Occasion::Sweep | Occasion::Rules => false,
         };
         if ends && !follows {
             self.end_snooze(open);
@@ -216,14 +218,14 @@ impl Model {
             .get(&(resource, finding.field))
             .and_then(|row| row.sweeps)
             .unwrap_or(0);
-        match occasion {
-            Occasion::Sweep => (before + 1 < rule.open_after?).then(|| by(longest, Some(before + 1))),
-            Occasion::Undo(undone) => {
-                // What is decided does not wait.
-                let decided = self.drifts[*undone].field;
-                (decided != WHOLE && decided != finding.field).then(|| by(longest, Some(before)))
-            }
-        }
+        // Only sweeps count.
+        let sweeps = before + i32::from(matches!(occasion, Occasion::Sweep));
+        let is_decided = match occasion {
+            Occasion::Sweep | Occasion::Rules => false,
+            Occasion::Undo(undone) => [WHOLE, finding.field].contains(&self.drifts[*undone].field),
+        };
+        // What is decided does not wait.
+        (!is_decided && sweeps < rule.open_after?).then(|| by(longest, Some(sweeps)))
     }
 
     /// Brings the ignored differences of a resource up to date.
@@ -231,10 +233,10 @@ impl Model {
         self.ignored
             .retain(|(of, field), _| *of != resource || now.contains_key(field));
         for (field, by) in now {
-            if by.sweeps.is_some() && matches!(occasion, Occasion::Undo(_)) {
+            let row = self.ignored.get_mut(&(resource, field));
+            if by.sweeps.is_some() && row.is_none() && !matches!(occasion, Occasion::Sweep) {
                 continue;
             }
-            let row = self.ignored.get_mut(&(resource, field));
             match row.filter(|row| {
                 row.rule == by.rule
                     && row.sweeps.is_some() == by.sweeps.is_some()

@@ -35,6 +35,7 @@ impl Model {
         next.by = user;
         if row.field == WHOLE {
             next.retired = true;
+            self.ignored.retain(|(of, _), _| *of != row.resource);
             self.note((row.resource, "spec_retired", None, None));
         } else {
             next.spec.insert(row.field, self.live(row.resource, row.field));
@@ -182,10 +183,7 @@ impl Model {
             by: user,
         });
         self.note((resource, "spec_retired", None, None));
-        // What was ignored is cleared by the next sweep.
-        let ignored = self.ignored.clone();
         self.compare(resource, &Occasion::Sweep);
-        self.ignored = ignored;
         Done
     }
 
@@ -266,7 +264,7 @@ impl Model {
         affected.sort_unstable();
         affected.dedup();
         if !affected.is_empty() {
-            self.compare_all(&affected);
+            self.compare_all(&affected, &Occasion::Rules);
         }
         Done
     }

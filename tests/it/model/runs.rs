@@ -8,7 +8,7 @@ use super::values::{MODE, V};
 
 impl Model {
     /// Ends what is due, and compares the resources.
-    pub(super) fn compare_all(&mut self, resources: &[usize]) {
+    pub(super) fn compare_all(&mut self, resources: &[usize], occasion: &Occasion) {
         let now = self.now;
         let is_due = |at: Option<Time>| at.is_some_and(|at| at <= now);
         for rule in 0..self.rules.len() {
@@ -27,7 +27,7 @@ impl Model {
         }
         self.commit();
         for resource in resources {
-            self.compare(*resource, &Occasion::Sweep);
+            self.compare(*resource, occasion);
         }
         self.commit();
     }
@@ -35,10 +35,10 @@ impl Model {
     pub(super) fn sweep(&mut self, only: Option<usize>) -> Answer {
         let is_vouched = self.inventory_is_vouched();
         if let Some(resource) = only {
-            self.compare_all(&[resource]);
+            self.compare_all(&[resource], &Occasion::Sweep);
             return Answer::Run(Ended::Unknown);
         }
-        self.compare_all(&(0..RESOURCES.len()).collect::<Vec<_>>());
+        self.compare_all(&(0..RESOURCES.len()).collect::<Vec<_>>(), &Occasion::Sweep);
         let in_force: Vec<usize> = (0..RESOURCES.len())
             .filter(|one| self.in_force(*one).is_some())
             .collect();

@@ -55,14 +55,8 @@ pub(super) fn lines_of(model: &Model) -> Vec<String> {
         }
         let versions = model.specs[place].iter().enumerate();
         lines.extend(versions.map(|(before, version)| {
-            let state = if version.retired { "retired" } else { "in force" };
-            spec_line(
-                name,
-                before as i32 + 1,
-                state,
-                user(version.by),
-                &spec_json(&version.spec),
-            )
+            let of = (*name, before as i32 + 1);
+            spec_line(of, version.retired, user(version.by), &spec_json(&version.spec))
         }));
     }
     lines.extend(KINDS.iter().zip(&model.kinds).filter_map(|(name, kind)| {
@@ -120,7 +114,8 @@ fn live_line(name: &str, region: &Value, tags: &Value, mode: Option<&Value>, sto
     )
 }
 
-fn spec_line(name: &str, version: i32, state: &str, by: &str, spec: &Value) -> String {
+fn spec_line((name, version): (&str, i32), is_retired: bool, by: &str, spec: &Value) -> String {
+    let state = if is_retired { "retired" } else { "in force" };
     format!("spec {name} {version:02}: {state}, by {by}: {spec}")
 }
 
@@ -213,32 +208,14 @@ pub(super) async fn read(db: &Db) -> Tables {
     }
     let name = |id: &Uuid| RESOURCES[names[id]].1;
     for row in provisioned::Entity::find().all(reader).await.unwrap() {
-        let state = if row.retired_at.is_some() {
-            "retired"
-        } else {
-            "in force"
-        };
-        lines.push(spec_line(
-            name(&row.resource_id),
-            row.spec_version,
-            state,
-            &row.recorded_by,
-            &row.spec,
-        ));
+        let is_retired = row.retired_at.is_some();
+        let of = (name(&row.resource_id), row.spec_version);
+        lines.push(spec_line(of, is_retired, &row.recorded_by, &row.spec));
     }
     for row in versions::Entity::find().all(reader).await.unwrap() {
-        let state = if row.retired_at.is_some() {
-            "retired"
-        } else {
-            "in force"
-        };
-        lines.push(spec_line(
-            name(&row.resource_id),
-            row.spec_version,
-            state,
-            &row.recorded_by,
-            &row.spec,
-        ));
+        let is_retired = row.retired_at.is_some();
+        let of = (name(&row.resource_id), row.spec_version);
+        lines.push(spec_line(of, is_retired, &row.recorded_by, &row.spec));
     }
     lines.extend(
         kinds::Entity::find()
