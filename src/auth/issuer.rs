@@ -128,7 +128,7 @@ impl Issuer {
             issuer: settings.url.as_str().to_owned(),
             audience: settings.audience.clone(),
             roles_claim: settings.roles_claim.clone(),
-            aliases: settings.aliases.clone(),
+            aliases: settings.aliases.clone().of_another_system(),
         };
         Ok(Self {
             inner: Arc::new(Inner {

@@ -80,7 +80,12 @@ impl TrustedProxy {
             Some((_, secret)) if secret.expose_secret().len() < MIN_SECRET_BYTES => {
                 Err(UnsafeProxy::WeakSecret)
             }
-            _ => Ok(Self { settings }),
+            _ => Ok(Self {
+                settings: ProxySettings {
+                    aliases: settings.aliases.of_another_system(),
+                    ..settings
+                },
+            }),
         }
     }
 

@@ -47,11 +47,13 @@ impl fmt::Display for Role {
 
 /// The strings in a token that stand for each [`Role`].
 ///
-/// The built-in spellings are always valid, and a setting can add others. Matching is exact, including case and
-/// spaces, so that an unrelated role of the issuer does not match.
+/// The built-in spellings are valid, and a setting can add others. Matching is exact, including case and spaces, so that
+/// an unrelated role of the issuer does not match.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RoleAliases {
     extra: BTreeMap<String, Role>,
+    /// Whether the built-in spellings are not valid.
+    without_built_in: bool,
 }
 
 impl RoleAliases {
@@ -90,7 +92,18 @@ impl RoleAliases {
 
     /// Returns the role that this string stands for.
     pub fn get(&self, name: &str) -> Option<Role> {
-        Role::built_in(name).or_else(|| self.extra.get(name).copied())
+        let extra = self.extra.get(name).copied();
+        extra.or_else(|| Role::built_in(name).filter(|_| !self.without_built_in))
+    }
+
+    /// Returns the strings for roles that another system assigns, such as an issuer: only the aliases, if there are any. A
+    /// role or group of that system may have a built-in spelling by chance.
+    #[must_use]
+    pub fn of_another_system(self) -> Self {
+        Self {
+            without_built_in: !self.extra.is_empty(),
+            ..self
+        }
     }
 }
 

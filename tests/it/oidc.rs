@@ -181,14 +181,21 @@ impl FakeIssuer {
 
     fn known_with(&self, algorithms: &[SignatureAlgorithm]) -> Issuer {
         Issuer::new(IssuerSettings {
+            algorithms: algorithms.to_vec(),
+            ..self.settings()
+        })
+        .unwrap()
+    }
+
+    fn settings(&self) -> IssuerSettings {
+        IssuerSettings {
             url: IssuerUrl::parse(&self.url).unwrap(),
             audience: AUDIENCE.to_owned(),
-            algorithms: algorithms.to_vec(),
+            algorithms: SignatureAlgorithm::ALL.to_vec(),
             roles_claim: RolesClaim::default(),
             aliases: RoleAliases::default(),
             fetch_gap: Duration::from_secs(1),
-        })
-        .unwrap()
+        }
     }
 
     /// Returns valid claims of an administrator, with `changes`.
@@ -512,6 +519,29 @@ async fn wrong_claims_of_an_issuers_token_are_refused() {
         encoded(hmac(b"a secret for tests, and long enough for them", &signed))
     );
     assert_eq!(outcome(&t, &token).await, Outcome::Unauthenticated);
+}
+
+#[tokio::test]
+async fn with_aliases_the_name_of_a_role_counts_in_tokens_of_the_shared_secret_only() {
+    let (mut t, fake) = (TestApp::new().await, FakeIssuer::start().await);
+    let issuer = Issuer::new(IssuerSettings {
+        aliases: RoleAliases::parse("ops=platform_admin").unwrap(),
+        ..fake.settings()
+    });
+    serve(&mut t, &issuer.unwrap(), true);
+    let header = json!({ "alg": "RS256", "kid": "rsa" });
+    let with_role = |role: &str| {
+        let claims = fake.claims(&t, json!({ "roles": [role] }));
+        let signed = format!("{}.{}", encoded(header.to_string()), encoded(claims.to_string()));
+        format!("{signed}.{}", encoded(right_signature("RS256", &signed)))
+    };
+    assert_eq!(outcome(&t, &with_role("ops")).await, Outcome::Allowed);
+    assert_eq!(
+        outcome(&t, &with_role("platform_admin")).await,
+        Outcome::Forbidden
+    );
+    let own = t.token(Some(ADMIN), &["platform_admin"]);
+    assert_eq!(outcome(&t, &own).await, Outcome::Allowed);
 }
 
 #[tokio::test]

@@ -61,6 +61,19 @@ fn aliases_are_read_and_matched_exactly() {
 }
 
 #[test]
+fn another_system_assigns_roles_by_aliases_only_if_there_are_any() {
+    let none = RoleAliases::default().of_another_system();
+    assert_eq!(none.get("platform_admin"), Some(Role::PlatformAdmin));
+    let text = "ops=platform_admin,platform-viewer=platform_viewer";
+    let aliases = RoleAliases::parse(text).unwrap().of_another_system();
+    assert_eq!(aliases.get("ops"), Some(Role::PlatformAdmin));
+    assert_eq!(aliases.get("platform-viewer"), Some(Role::PlatformViewer));
+    for name in ["platform_admin", "platform-admin", "platform_viewer"] {
+        assert_eq!(aliases.get(name), None, "{name}");
+    }
+}
+
+#[test]
 fn an_invalid_alias_is_refused_by_name() {
     for (text, part) in [
         ("ops", "`ops`"),
