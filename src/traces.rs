@@ -1,6 +1,6 @@
 //! The spans that are sent as OpenTelemetry traces.
 //!
-//! They have a target of their own, so that the log does not print them. Without a collector nobody reads them, and they
+//! They have a target of their own, so that the log does not print them. Without a collector, they are not recorded and
 //! cost nothing. Names and attributes follow OpenTelemetry's semantic conventions.
 
 use std::time::Duration;

@@ -16,7 +16,7 @@ use sha2::Sha256;
 use super::json::parsed;
 
 const SECRET: &str = "a secret of at least 32 bytes, for fuzzing only";
-const OTHER_SECRET: &str = "another secret of at least 32 bytes, of nobody";
+const OTHER_SECRET: &str = "another secret of at least 32 bytes, never used by the server";
 const ISSUER: &str = "drift-inbox";
 /// The time at which tokens are checked, in seconds.
 const NOW: i64 = 1_800_000_000;
@@ -61,7 +61,7 @@ fn from_header(value: &[u8], now: DateTime<Utc>) {
     assert!(bearer_token(&headers).is_err(), "two headers");
 }
 
-/// A text that nobody signed is no token. A text can only be one by chance, or if the secret was used.
+/// A text is accepted only if its signature is that of the secret.
 fn unsigned(text: &str, now: DateTime<Utc>) {
     if VERIFIER.session(text, now).is_err() {
         return;
@@ -76,7 +76,7 @@ fn sign(secret: &str, text: &str) -> String {
     URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())
 }
 
-/// The signature does not make up for anything else that is wrong.
+/// A token with a valid signature is accepted only if its header and its claims are valid, too.
 fn signed(header: &[u8], payload: &[u8], now: DateTime<Utc>) {
     let content = [header, payload]
         .map(|part| URL_SAFE_NO_PAD.encode(part))

@@ -47,7 +47,7 @@ check_image() {
   check_running "$files/system"
 }
 
-# The settings that whoever runs the image relies on.
+# The settings of the image that operators rely on.
 check_config() {
   local wanted
   for wanted in '"User":"65532:65532"' '"/data":{}' '"WorkingDir":"/data"' '"Healthcheck"' 'DRIFT_LISTEN=0.0.0.0:8080' '"8080/tcp":{}'; do

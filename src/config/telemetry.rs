@@ -96,7 +96,7 @@ impl TelemetryArgs {
         if headers.is_some() && !is_private(&collector.0) {
             return Err(BadSetting::new(
                 name,
-                "needs https, so that nobody on the network reads them",
+                "needs https: without it, the headers are sent unencrypted",
             ));
         }
         let headers = match headers {
@@ -111,7 +111,7 @@ impl TelemetryArgs {
     }
 }
 
-/// Returns whether nobody else reads what is sent to the address.
+/// Returns whether requests to the address are encrypted or stay on this machine.
 fn is_private(url: &reqwest::Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     let address = host.trim_matches(['[', ']']).parse::<IpAddr>();

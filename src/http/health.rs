@@ -36,7 +36,7 @@ pub(super) async fn ready(State(state): State<HttpState>, uri: Uri) -> (StatusCo
     (status, Json(answer))
 }
 
-/// Adds the state of the issuer, if one is configured. The server is not ready only if nobody can sign in: without any
+/// Adds the state of the issuer, if one is configured. The server is not ready only if no user can sign in: without any
 /// key of the issuer, and without another way.
 fn issuer(state: &HttpState, answer: &mut Value) -> StatusCode {
     let Some(issuer) = state.authenticator.issuer() else {

@@ -88,7 +88,7 @@ function create(url, keys) {
     findAccount: (_ctx, sub) => ({ accountId: sub, claims: () => ({ sub, ...claims(sub) }) }),
     issueRefreshToken: () => settings.refresh,
     jwks: { keys },
-    // Nobody is asked for consent.
+    // Users are not asked for consent.
     async loadExistingGrant({ oidc }) {
       const grant = new oidc.provider.Grant({ clientId: oidc.client.clientId, accountId: oidc.session.accountId });
       grant.addOIDCScope('openid profile email offline_access');

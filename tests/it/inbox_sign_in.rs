@@ -145,7 +145,7 @@ async fn a_sign_in_that_fails_is_explained() {
     browser.see_text(PROBLEM, "“the user cancelled”").await;
     assert_eq!(browser.path().await, "/?view=runs");
 
-    // Nobody can complete a sign-in that this tab has not begun, nor with the answer of another issuer.
+    // A sign-in that this tab has not begun, or with the answer of another issuer, cannot be completed.
     browser.go("/?code=x&state=y").await;
     browser.see_text(PROBLEM, "has not begun this sign-in").await;
     assert_eq!(browser.path().await, "/");

@@ -83,7 +83,7 @@ pub(super) async fn issuer(sign_in: Option<&Authenticator>, on_the_page: bool) -
             Err(why) => Check::failed(
                 "issuer",
                 format!("the keys of {} cannot be read: {why}", issuer.url()),
-                "Check DRIFT_OIDC_ISSUER, and that this machine reaches it; until then nobody signs in by it",
+                "Check DRIFT_OIDC_ISSUER, and that this machine reaches it; until then, no user can sign in by it",
             ),
         }
     };

@@ -182,7 +182,7 @@ async fn accept_in_txn(
     resource: Uuid,
     now: DateTime<Utc>,
 ) -> Result<Vec<Value>> {
-    // Who has these locks is alone with the resource: the drifts that wait are read after that.
+    // No other transaction changes the resource while this one has these locks, so the drifts that wait are read after that.
     locks::resource_in_txn(txn, resource, Lock::Share).await?;
     locks::spec_in_txn(txn, resource, Lock::Update).await?;
     let waiting = pending_in_txn(txn, bulk.id, Some(resource)).await?;

@@ -251,13 +251,13 @@ resource "aws_ssm_parameter" "each" {
     def tag(name, key, value):
         return lambda: w.aws("ssm").add_tags_to_resource(
             ResourceType="Parameter", ResourceId=name, Tags=[{"Key": key, "Value": value}])
-    nobody = dict(normal_plan_would_undo=True)
+    undone = dict(normal_plan_would_undo=True)
     w.change("changed, but no longer in the code", keep(w, "/removed/whole", 1),
-             quiet("aws_cloudwatch_log_group.whole", "retention_in_days", "removed from the code", 7, 1) | nobody)
+             quiet("aws_cloudwatch_log_group.whole", "retention_in_days", "removed from the code", 7, 1) | undone)
     w.change("changed, and let go by a removed block", keep(w, "/removed/block", 1),
              quiet("aws_cloudwatch_log_group.block", "retention_in_days", "removed block", 7, 1))
     w.change("changed, index beyond the constant count", tag("/removed/2", "n", "x"),
-             quiet("aws_ssm_parameter.counted[2]", "tags", "index beyond the count", {"n": "2"}, {"n": "x"}) | nobody)
+             quiet("aws_ssm_parameter.counted[2]", "tags", "index beyond the count", {"n": "2"}, {"n": "x"}) | undone)
     w.change("deleted, index beyond the constant count",
              lambda: w.aws("ssm").delete_parameter(Name="/removed/1"),
              quiet("aws_ssm_parameter.counted[1]", "*", "index beyond the count"))
@@ -268,7 +268,7 @@ resource "aws_ssm_parameter" "each" {
              drift("aws_cloudwatch_log_group.kept", "retention_in_days", 7, 1))
     w.change("changed, index within the count", tag("/removed/0", "n", "x"),
              drift("aws_ssm_parameter.counted[0]", "tags", {"n": "0"}, {"n": "x"}))
-    w.notes.append("what left the code: the normal plan deletes the instance; nobody asks for the field")
+    w.notes.append("what left the code: the normal plan deletes the instance; the code has no value for the field")
     w.save(normal=True)
 
 
@@ -295,7 +295,7 @@ resource "aws_cloudwatch_log_group" "caught_by_variable" {
 """)
     w.apply()
     w.settle()
-    # The code moves on; nobody applies it.
+    # The code moves on and is not applied.
     w.write(group("/pending", "pending", 30, tags) + group("/both", "both", 30, tags) + group("/live", "live", 7, tags)
             + group("/caught", "caught", 14, tags)
             + group("/pending_tags", "pending_tags", 7, "  tags = {\n    team = \"green\"\n  }\n") + """

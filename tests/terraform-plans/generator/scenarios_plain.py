@@ -704,7 +704,7 @@ resource "aws_sns_topic" "t" {
     vpc = w.value("aws_vpc.main", "id")
     w.change("dns names of the network on", lambda: w.aws("ec2").modify_vpc_attribute(
         VpcId=vpc, EnableDnsHostnames={"Value": True}),
-        quiet("aws_vpc.main", "enable_dns_hostnames", "computed and undeclared: nobody undoes it", False, True))
+        quiet("aws_vpc.main", "enable_dns_hostnames", "computed and undeclared: no plan undoes it", False, True))
     w.change("dns support of the network off", lambda: w.aws("ec2").modify_vpc_attribute(
         VpcId=vpc, EnableDnsSupport={"Value": False}),
         default("aws_vpc.main", "enable_dns_support", True, False))
@@ -749,5 +749,5 @@ SCENARIOS = [
     ("default-tags", "tags under the provider's default_tags", default_tags),
     ("json-text", "policies and other JSON text: other spacing and order of keys, and true changes", json_text),
     ("reordered", "the same members in other order (no drift), one true change", reordered),
-    ("defaults", "undeclared attributes that a normal plan would undo, and one that nobody undoes", defaults),
+    ("defaults", "undeclared attributes that a normal plan would undo, and one that no plan undoes", defaults),
 ]

@@ -190,7 +190,7 @@ resource "aws_security_group" "g" {
     w.change("a rule going out (egress is not declared)", lambda: ec2.authorize_security_group_egress(
         GroupId=group, IpPermissions=[
             {"IpProtocol": "tcp", "FromPort": 25, "ToPort": 25, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]),
-        quiet("aws_security_group.g", "egress", "computed and undeclared: nobody undoes it"))
+        quiet("aws_security_group.g", "egress", "computed and undeclared: no plan undoes it"))
     w.save(normal=True)
 
 
@@ -347,7 +347,7 @@ resource "aws_launch_template" "t" {
         default("aws_dynamodb_table.t", "ttl", True, False, path="[0].enabled", why="dynamic block"))
     w.change("recovery on where the dynamic block has no member", lambda: db.update_continuous_backups(
         TableName="dynamic-none", PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}),
-        quiet("aws_dynamodb_table.none", "point_in_time_recovery", "computed and undeclared: nobody undoes it"))
+        quiet("aws_dynamodb_table.none", "point_in_time_recovery", "computed and undeclared: no plan undoes it"))
     w.change("a dynamic tag's value changed", lambda: w.aws("autoscaling").create_or_update_tags(Tags=[
         {"ResourceId": "dynamic", "ResourceType": "auto-scaling-group", "Key": "two", "Value": "22",
          "PropagateAtLaunch": True}]),
@@ -946,7 +946,7 @@ resource "aws_key_pair" "k" {
              drift("aws_ebs_volume.v", "size", 10, 20))
     w.change("address moved onto the instance", lambda: ec2.associate_address(
         AllocationId=ids["aws_eip.ip"], InstanceId=web),
-        quiet("aws_eip.ip", "instance", "computed and undeclared: nobody undoes it", "", web),
+        quiet("aws_eip.ip", "instance", "computed and undeclared: no plan undoes it", "", web),
         # The normal plan changes instance_type, and with it calls these two unknown: that is no undoing.
         quiet("aws_instance.web", "public_ip", "computed and undeclared, unknown in the normal plan"),
         quiet("aws_instance.web", "public_dns", "computed and undeclared, unknown in the normal plan"))
