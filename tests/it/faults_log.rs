@@ -55,6 +55,6 @@ async fn requests_that_fail_while_the_database_is_away_do_not_flood_the_log() {
     assert_eq!(count("finished processing request"), 100, "{text}");
     assert_eq!(count("requests fail:"), 1, "{text}");
     assert_eq!(count(" ERROR "), 0, "{text}");
-    // One of requests, one of transactions, and few of the driver.
-    assert!(count(" WARN ") <= 5, "{text}");
+    // One of requests, one of transactions, and some of connections that are replaced. It was more than one of each request.
+    assert!(count(" WARN ") < 40, "{text}");
 }
