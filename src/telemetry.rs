@@ -47,7 +47,8 @@ pub(crate) fn init(args: &TelemetryArgs, default_filter: &str) -> Result<Option<
             .with_filter(filter_fn(is_traced).with_max_level_hint(LevelFilter::INFO))
     });
     // Without the hint, each message below the level of the log would be looked at when it is written.
-    let not_traces = filter_fn(|metadata| metadata.target() != TARGET).with_max_level_hint(LevelFilter::TRACE);
+    let not_traces =
+        filter_fn(|metadata| metadata.target() != TARGET).with_max_level_hint(LevelFilter::TRACE);
     let log = log(args.log_format).with_filter(filter.and(not_traces));
     tracing_subscriber::registry()
         .with(log)
