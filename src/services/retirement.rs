@@ -124,8 +124,9 @@ pub(super) async fn retire_one_in_txn(
     Ok(retired.spec_version)
 }
 
-/// Retires locked specs. Their differences are no longer ignored, and no longer wait. `state` is the Terraform state that the resources left, if an import retires them. The events
-/// name it as the source, because such a retirement is not a person's decision.
+/// Retires locked specs. Their differences are no longer ignored, and no longer wait. `state` is the Terraform state that
+/// the resources left, if an import retires them. The events name it as the source, because such a retirement is not a
+/// person's decision.
 pub(super) async fn retire_for_in_txn(
     txn: &DatabaseTransaction,
     specs: &[provisioned::Model],
