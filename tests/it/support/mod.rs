@@ -11,6 +11,7 @@ pub(crate) mod fleet;
 pub(crate) mod graphql;
 pub(crate) mod issuer;
 pub(crate) mod live;
+pub(crate) mod log;
 pub(crate) mod one_account;
 pub(crate) mod page;
 pub(crate) mod pgbouncer;
