@@ -22,7 +22,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use url::{ParseError, Url};
 
 /// Maximum time until the page shows an expected change.
-const MAX_WAIT: Duration = Duration::from_secs(60);
+const MAX_WAIT: Duration = Duration::from_secs(180);
 
 /// Key codes of WebDriver.
 pub(crate) const ENTER: &str = "\u{e007}";
